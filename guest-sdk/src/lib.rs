@@ -1,0 +1,1 @@
+//! Write event handlers for Waystation in Rust.

@@ -1,0 +1,1 @@
+//! Asks for a shipment when an order is paid.

@@ -1,0 +1,35 @@
+//! The words of Waystation and their rules.
+//!
+//! This crate is the ground that every other crate stands on. It holds the
+//! event and its formats, the filters and the index over them, what a handler
+//! says of itself, and the life of a delivery as a pure state machine.
+//!
+//! It does no IO, reads no clock, draws no random numbers and knows neither
+//! tokio nor wasmtime: time and chance come in as values.
+
+mod clock;
+mod delivery;
+mod descriptor;
+mod digest;
+mod event;
+mod filter;
+mod index;
+mod lane;
+pub mod limits;
+mod outcome;
+mod retry;
+mod settings;
+mod suggest;
+
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use delivery::{Action, DeliveryId, Input, ParseDeliveryIdError, State, step};
+pub use descriptor::{Capability, Descriptor, HandlerName, HandlerNameError, Instances, Order};
+pub use digest::{Digest, ParseDigestError};
+pub use event::{Event, Sequence};
+pub use filter::{Filter, PatternError, TypePattern};
+pub use index::TypeIndex;
+pub use lane::lane_of;
+pub use outcome::{Code, Draft, Failure, Outcome};
+pub use retry::{Random, RetryPolicy};
+pub use settings::{Settings, Start};
+pub use suggest::did_you_mean;
