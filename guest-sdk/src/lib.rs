@@ -1,1 +1,83 @@
 //! Write event handlers for Waystation in Rust.
+//!
+//! A handler is a function from one event to the events that follow from it:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use waystation_sdk::{Context, Event, HandlerError, handler};
+//!
+//! const PAYMENT_COMPLETED: &str = "com.example.orders.payment-completed.v1";
+//! const SHIPMENT_REQUESTED: &str = "com.example.shipping.shipment-requested.v1";
+//!
+//! #[derive(Deserialize)]
+//! struct PaymentCompleted {
+//!     order_id: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct ShipmentRequested {
+//!     order_id: String,
+//! }
+//!
+//! /// Asks for a shipment when an order is paid.
+//! #[handler(on = PAYMENT_COMPLETED, publishes = SHIPMENT_REQUESTED)]
+//! fn shipping(event: Event<PaymentCompleted>, ctx: &mut Context) -> Result<(), HandlerError> {
+//!     let order_id = event.data.order_id;
+//!     ctx.publish(SHIPMENT_REQUESTED, &ShipmentRequested { order_id })?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The package is a `cdylib`; `waystation build DIR` makes the component of it
+//! and puts it into the handlers folder. A component holds one handler.
+//!
+//! # How an attempt ends
+//!
+//! | the function | the host |
+//! |---|---|
+//! | returns `Ok(())` | settles the event; all that was published is in the journal at once |
+//! | returns an error, most simply with `?` | publishes nothing and tries again later |
+//! | returns an error that [`reject`](ResultExt::reject) made | publishes nothing and never tries again |
+//! | panics | publishes nothing, logs the panic's message and tries again later |
+//!
+//! So a handler may be run several times for one event, but its effects are in
+//! the journal once. A call to the outside may repeat: hand over
+//! [`Context::idempotency_key`], which is the same for every attempt.
+//!
+//! # The event's data
+//!
+//! [`Event<T>`] has the data as `T`, decoded with serde. Data that does not
+//! decode is rejected with the path to the fault, never with the data. For data
+//! that is not JSON, take an [`Event<RawData>`](RawData).
+//!
+//! # Logging
+//!
+//! The macros of [`tracing`] write to the host's log, which adds the handler,
+//! the event and the attempt to each line.
+//!
+//! # Testing
+//!
+//! [`testing`] runs a handler natively, without a host: see there.
+
+mod context;
+mod data;
+mod descriptor;
+mod draft;
+mod error;
+mod event;
+mod handler;
+pub mod testing;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod guest;
+
+pub use context::Context;
+pub use data::{FromData, RawData};
+pub use descriptor::{Descriptor, Instances, Order};
+pub use draft::{Draft, EncodeError};
+pub use error::{HandlerError, ResultExt};
+pub use event::Event;
+pub use handler::Handler;
+pub use tracing;
+pub use waystation_macros::handler;

@@ -1,1 +1,19 @@
-//! Drives the real binary.
+//! Drives the real binary, over HTTP and over its command line, as its users do.
+//!
+//! The components come from `make guests`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+mod cli;
+mod crash;
+mod folder;
+mod ingest;
+mod outcomes;
+mod startup;
+mod swap;

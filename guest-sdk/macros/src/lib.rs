@@ -1,1 +1,46 @@
-//! The attribute macro of `waystation-sdk`.
+//! The attribute macro of `waystation-sdk`, which documents and re-exports it.
+//!
+//! It reads the attribute (`arguments`) and the function (`function`) and
+//! writes what the SDK's traits need (`expand`). It knows names of the SDK as
+//! text only: the SDK depends on this crate.
+
+mod arguments;
+mod expand;
+mod function;
+
+use proc_macro::TokenStream;
+
+use crate::arguments::Arguments;
+use crate::function::Function;
+
+/// Makes a function the handler of its component.
+///
+/// The function takes an `Event<T>` and a `&mut Context` and returns a
+/// `Result<(), HandlerError>`. Its doc comment is the description that operators
+/// see. Beside it a type of the same name implements `Handler`, for tests.
+///
+/// | argument | |
+/// |---|---|
+/// | `on = "..."` or `on = ["...", "..."]` | the types of the events that it wants: exact, or prefixes that end in `.*` |
+/// | `source = "..."` | only events of exactly this source |
+/// | `subject = "..."` | only events about exactly this subject |
+/// | `publishes = "..."` or a list | the types that it publishes, exact or prefixes |
+/// | `order = "key"` | events with the same `partitionkey`, else `subject`, one at a time and in order |
+/// | `instances = "reused"` | an instance may serve several events, one after another |
+///
+/// Only `on` is required. A text is a literal or, but for the last two, the name of
+/// a constant `&str`.
+#[proc_macro_attribute]
+pub fn handler(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    let parsed = syn::parse::<Arguments>(arguments)
+        .and_then(|arguments| Ok((arguments, syn::parse::<Function>(function.clone())?)));
+    match parsed {
+        Ok((arguments, function)) => expand::expand(&arguments, &function).into(),
+        Err(error) => {
+            // The function stays, so that the mistake is the only error shown.
+            let mut tokens = TokenStream::from(error.into_compile_error());
+            tokens.extend(function);
+            tokens
+        }
+    }
+}

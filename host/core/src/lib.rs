@@ -7,28 +7,33 @@
 //! It does no IO, reads no clock, draws no random numbers and knows neither
 //! tokio nor wasmtime: time and chance come in as values.
 
+mod attribute;
 mod clock;
 mod delivery;
 mod descriptor;
 mod digest;
 mod event;
 mod filter;
+pub mod formats;
 mod index;
 mod lane;
 pub mod limits;
+mod media_type;
 mod outcome;
 mod retry;
 mod settings;
 mod suggest;
 
+pub use attribute::{AttributeError, Rule};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use delivery::{Action, DeliveryId, Input, ParseDeliveryIdError, State, step};
 pub use descriptor::{Capability, Descriptor, HandlerName, HandlerNameError, Instances, Order};
 pub use digest::{Digest, ParseDigestError};
-pub use event::{Event, Sequence};
+pub use event::{Event, EventError, Sequence};
 pub use filter::{Filter, PatternError, TypePattern};
 pub use index::TypeIndex;
 pub use lane::lane_of;
+pub use media_type::MediaType;
 pub use outcome::{Code, Draft, Failure, Outcome};
 pub use retry::{Random, RetryPolicy};
 pub use settings::{Settings, Start};

@@ -14,10 +14,14 @@ pub const BATCH_EVENTS_MAX: usize = 10_000;
 /// The longest value of one attribute, in bytes.
 pub const ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 
+/// The longest name of an attribute, in bytes. CloudEvents advises 20.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
+
 /// The most extension attributes of an event.
 pub const EXTENSIONS_MAX: usize = 64;
 
-/// The deepest nesting of arrays and objects in a JSON event.
+/// The deepest nesting of arrays and objects in a JSON event, the event itself
+/// included.
 pub const JSON_DEPTH_MAX: usize = 64;
 
 /// The most drafts that one attempt may publish.
@@ -36,14 +40,30 @@ pub const HANDLER_NAME_BYTES_MAX: usize = 64;
 /// The most subscriptions of one handler, and the most types of one subscription.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
+/// The most patterns that a sidecar may grant a handler to publish.
+pub const GRANTS_MAX: usize = 256;
+
 /// The largest component file, in bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The largest sidecar file, in bytes.
 pub const SIDECAR_BYTES_MAX: u64 = 256 * 1024;
 
+/// The shortest length of time that a sidecar may name.
+pub const SIDECAR_DURATION_MIN: Duration = Duration::from_millis(1);
+
 /// The most handlers in the folder.
 pub const HANDLERS_MAX: usize = 1_000;
+
+/// The most files in the handlers folder, of whatever kind.
+pub const FOLDER_FILES_MAX: usize = 16_384;
+
+/// The components that are compiled and checked side by side.
+pub const LOADS_AT_ONCE_MAX: usize = 2;
+
+/// The notices of the handlers folder that wait for whoever reads them; a slow
+/// reader misses the oldest.
+pub const FOLDER_NOTICES_MAX: usize = 1_024;
 
 /// How long `describe` may run.
 pub const DESCRIBE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -57,14 +77,34 @@ pub const ATTEMPT_TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);
 /// The memory of one instance, in bytes, unless the sidecar says otherwise.
 pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
+/// The least memory that a sidecar may give an instance, in bytes: one page.
+pub const MEMORY_BYTES_MIN: usize = 64 * 1024;
+
 /// The most memory that a sidecar may give an instance, in bytes.
 pub const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// The memory that a guest built by `waystation build` begins with, in bytes: a
+/// multiple of 64 KiB. As much as an instance keeps resident between attempts.
+pub const GUEST_INITIAL_MEMORY_BYTES: u32 = 2 * 1024 * 1024;
+
+/// The stack of a guest built by `waystation build`, in bytes. JSON that nests as
+/// deep as serde_json allows fits into it.
+pub const GUEST_STACK_BYTES: u32 = 128 * 1024;
 
 /// The attempts of one handler that run side by side, unless the sidecar says otherwise.
 pub const CONCURRENCY: u32 = 16;
 
 /// The most attempts of one handler that a sidecar may let run side by side.
 pub const CONCURRENCY_MAX: u32 = 256;
+
+/// The most attempts that a sidecar may grant a delivery.
+pub const RETRY_ATTEMPTS_MAX: u32 = 1_000;
+
+/// The longest pause between two attempts that a sidecar may ask for.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest time that a sidecar may have an event tried again.
+pub const RETRY_AGE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The attempts of all handlers together that run side by side.
 pub const ATTEMPTS_IN_FLIGHT_MAX: usize = 256;
@@ -95,6 +135,26 @@ pub const WRITER_BYTES: usize = 64 * 1024 * 1024;
 /// The events and settlements that go into one transaction.
 pub const GROUP_OPERATIONS_MAX: usize = 4_096;
 
+/// The reads from the journal's disk that run side by side.
+pub const JOURNAL_READERS: usize = 2;
+
+/// The pages of the journal that its writer keeps in memory, in bytes.
+pub const JOURNAL_WRITER_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The pages of the journal that each of its readers keeps in memory, in bytes.
+pub const JOURNAL_READER_CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The bytes of the write-ahead log after which the journal moves them into its
+/// main file. A recovery reads no more than about this.
+pub const JOURNAL_WAL_BYTES: usize = 64 * 1024 * 1024;
+
+/// The largest journal that is checked page by page when it is opened, in bytes.
+/// Of a larger one only the ends are looked at, so that a start stays quick.
+pub const JOURNAL_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long the journal waits for another program that holds its file.
+pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The longest log line of a guest that is kept, in bytes.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 
@@ -122,8 +182,90 @@ pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The connections that a listener serves at once.
 pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
+/// The bytes of all bodies that publishers are sending or have sent and that are
+/// not stored yet.
+pub const HTTP_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// When a client may try again what a busy host refused.
+pub const HTTP_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The largest body of a request to the admin API, in bytes.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The rows that one answer of the admin API holds unless it is asked for more
+/// or fewer.
+pub const PAGE_ROWS: usize = 50;
+
 /// The rows that one answer of the admin API holds at most.
 pub const PAGE_ROWS_MAX: usize = 1_000;
 
 /// The events that one answer of `events ID` draws at most.
 pub const TREE_EVENTS_MAX: usize = 1_000;
+
+/// The events below each other that one answer of `events ID` draws. With more,
+/// and with data that nests as deep as it may, the JSON would nest deeper than
+/// the 127 levels that parsers commonly read.
+pub const TREE_DEPTH_MAX: usize = 15;
+
+/// The bytes of events that one answer of the admin API holds; the event that
+/// goes beyond is its last.
+pub const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How often a running guest is interrupted so that others get their turn and
+/// its deadline is seen.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// The bytes that one attempt may hand to the host in strings and lists.
+pub const HOSTCALL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The resources, such as streams, that one instance may hold.
+pub const RESOURCES_MAX: usize = 1_024;
+
+/// The random bytes that a guest gets from one call.
+pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+
+/// The elements of one table of a guest.
+pub const TABLE_ELEMENTS_MAX: usize = 64 * 1024;
+
+/// The core instances, memories and tables of one component.
+pub const CORE_INSTANCES_MAX: u32 = 32;
+
+/// The component instances that live at once, over all handlers.
+pub const INSTANCES_MAX: u32 = 1_024;
+
+/// The host stack that the code of a guest may use, in bytes.
+pub const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// The attempts that one reused instance may serve.
+pub const INSTANCE_REUSES_MAX: u32 = 100;
+
+/// The components that are compiled at once.
+pub const COMPILES_MAX: usize = 2;
+
+/// The end of a guest's stderr that is kept to explain a trap, in bytes.
+pub const STDERR_TAIL_BYTES: usize = 2 * 1024;
+
+/// The frames of a trap's backtrace that are kept.
+pub const BACKTRACE_FRAMES_MAX: usize = 16;
+
+/// How long the command line waits for a connection to a host.
+pub const CLIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the command line waits for the whole answer to one request.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest answer that the command line reads, in bytes: what an answer may
+/// hold, with what JSON makes of it.
+pub const CLIENT_ANSWER_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;
+
+/// The events that `waystation publish` puts into one request.
+pub const PUBLISH_EVENTS: usize = 500;
+
+/// The bytes of events after which `waystation publish` sends a request.
+pub const PUBLISH_BYTES: usize = 1024 * 1024;
+
+/// How often `waystation publish` sends one request to a host that is busy.
+pub const PUBLISH_TRIES_MAX: u32 = 10;
+
+/// The longest pause that `waystation publish` makes when a busy host asks for one.
+pub const PUBLISH_PAUSE_MAX: Duration = Duration::from_secs(30);

@@ -120,6 +120,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Every subscription that was ever opened, by handler.
     async fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>, Error>;
 
+    /// Why the journal takes nothing more, once a write or an fsync failed. The
+    /// host must end then.
+    fn failed(&self) -> watch::Receiver<Option<String>>;
+
     /// Waits until all that was asked for is durable, and closes the store.
     /// Whatever is asked for afterwards fails with [`Error::Closed`].
     async fn close(&self) -> Result<(), Error>;
@@ -129,9 +133,9 @@ pub trait Journal: Send + Sync + 'static {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More is waiting for the writer than may wait. Nothing was stored; try
-    /// again.
-    #[error("the journal is busy: more is waiting to be stored than may wait")]
+    /// More is waiting for the writer than may wait, or another program holds the
+    /// store. Nothing was stored; try again.
+    #[error("the journal is busy and stored nothing: try again")]
     Full,
     /// The disk has no room. Nothing was stored.
     #[error("the disk of the journal is full: {0}")]

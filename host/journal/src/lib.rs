@@ -5,6 +5,7 @@
 //! settlements, never of tables, and knows nothing of handlers' code, of HTTP
 //! or of wasmtime.
 
+pub mod embedded;
 mod journal;
 
 pub use journal::{

@@ -1,1 +1,26 @@
-//! Waystation.
+//! The sandbox: compiles handlers and runs attempts.
+//!
+//! The only crate that names wasmtime. It turns the bytes of a component into a
+//! [`Component`], asks it for its descriptor, and makes attempts on a
+//! [`Generation`], each within its limits. It does not know where the bytes
+//! come from, what a journal is, or when an attempt should be made.
+
+mod attempt;
+mod bindings;
+mod cache;
+mod component;
+mod convert;
+mod engine;
+mod generation;
+mod guest_log;
+mod limiter;
+mod memory_reset;
+mod offer;
+mod sandbox;
+
+pub use attempt::{Ended, Request};
+pub use cache::{Cache, CacheError};
+pub use component::{Component, LoadError};
+pub use engine::{Engine, EngineError};
+pub use generation::Generation;
+pub use memory_reset::MemoryReset;

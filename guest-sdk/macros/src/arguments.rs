@@ -1,0 +1,248 @@
+//! What stands between the parentheses of `#[handler(...)]`.
+
+use proc_macro2::Span;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Ident, Lit, Token, bracketed};
+
+/// The arguments of the attribute.
+pub struct Arguments {
+    pub on: Vec<Text>,
+    pub source: Option<Text>,
+    pub subject: Option<Text>,
+    pub publishes: Vec<Text>,
+    pub ordered_by_key: bool,
+    pub reused_instances: bool,
+}
+
+/// A string literal or the path of a constant.
+pub struct Text(pub Expr);
+
+/// One `name = value`.
+struct Argument {
+    name: Ident,
+    values: Vec<Text>,
+    is_list: bool,
+}
+
+impl Parse for Text {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let value: Expr = input.parse()?;
+        match &value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(_), ..
+            })
+            | Expr::Path(_) => Ok(Self(value)),
+            other => {
+                let message = "expected a string literal or the name of a constant";
+                Err(syn::Error::new(other.span(), message))
+            }
+        }
+    }
+}
+
+impl Text {
+    /// The value, unless it is a constant's: a macro sees only its name.
+    fn literal(&self) -> Option<String> {
+        match &self.0 {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Some(text.value()),
+            _ => None,
+        }
+    }
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        input.parse::<Token![=]>()?;
+        if input.peek(syn::token::Bracket) {
+            let list;
+            bracketed!(list in input);
+            let values = Punctuated::<Text, Token![,]>::parse_terminated(&list)?;
+            return Ok(Self {
+                name,
+                values: values.into_iter().collect(),
+                is_list: true,
+            });
+        }
+        Ok(Self {
+            name,
+            values: vec![input.parse()?],
+            is_list: false,
+        })
+    }
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut arguments = Self {
+            on: Vec::new(),
+            source: None,
+            subject: None,
+            publishes: Vec::new(),
+            ordered_by_key: false,
+            reused_instances: false,
+        };
+        let mut seen: Vec<Ident> = Vec::new();
+        for argument in Punctuated::<Argument, Token![,]>::parse_terminated(input)? {
+            if seen.contains(&argument.name) {
+                let message = format!("`{}` is given twice", argument.name);
+                return Err(syn::Error::new(argument.name.span(), message));
+            }
+            seen.push(argument.name.clone());
+            arguments.take(argument)?;
+        }
+        if arguments.on.is_empty() {
+            return Err(syn::Error::new(
+                Span::call_site(),
+                "a handler needs the types of its events: `on = \"com.example.thing-happened.v1\"`",
+            ));
+        }
+        Ok(arguments)
+    }
+}
+
+impl Arguments {
+    fn take(&mut self, argument: Argument) -> syn::Result<()> {
+        match argument.name.to_string().as_str() {
+            "on" => self.on = argument.patterns()?,
+            "publishes" => self.publishes = argument.patterns()?,
+            "source" => self.source = Some(argument.text()?),
+            "subject" => self.subject = Some(argument.text()?),
+            "order" => self.ordered_by_key = argument.choice("none", "key")?,
+            "instances" => self.reused_instances = argument.choice("fresh", "reused")?,
+            other => {
+                let message = format!(
+                    "there is no argument `{other}`; there are `on`, `source`, `subject`, \
+                     `publishes`, `order` and `instances`"
+                );
+                return Err(syn::Error::new(argument.name.span(), message));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Argument {
+    fn patterns(self) -> syn::Result<Vec<Text>> {
+        for value in &self.values {
+            let Some(pattern) = value.literal() else {
+                continue;
+            };
+            let stem = pattern.strip_suffix(".*").unwrap_or(&pattern);
+            if stem.is_empty() || stem.contains('*') {
+                let message = "an event type is exact, or a prefix that ends in `.*`";
+                return Err(syn::Error::new(value.0.span(), message));
+            }
+        }
+        Ok(self.values)
+    }
+
+    fn text(self) -> syn::Result<Text> {
+        match <[Text; 1]>::try_from(self.values) {
+            Ok([text]) if !self.is_list && text.literal().is_none_or(|text| !text.is_empty()) => {
+                Ok(text)
+            }
+            _ => {
+                let message = format!("`{}` is one text that is not empty", self.name);
+                Err(syn::Error::new(self.name.span(), message))
+            }
+        }
+    }
+
+    /// Whether it is the second of two words.
+    fn choice(self, first: &str, second: &str) -> syn::Result<bool> {
+        let text = self.text()?;
+        match text.literal() {
+            Some(value) if value == first => Ok(false),
+            Some(value) if value == second => Ok(true),
+            _ => {
+                let message = format!("it is \"{first}\" or \"{second}\"");
+                Err(syn::Error::new(text.0.span(), message))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(arguments: &str, message: &str, points_at: &str) {
+        let Err(error) = syn::parse_str::<Arguments>(arguments) else {
+            panic!("{arguments} is taken");
+        };
+        assert_eq!(error.to_string(), message, "{arguments}");
+        assert_eq!(
+            error.span().source_text().as_deref(),
+            Some(points_at),
+            "{arguments}"
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        check(
+            r#"on = "a.b", publish = "c.d""#,
+            "there is no argument `publish`; there are `on`, `source`, `subject`, `publishes`, \
+             `order` and `instances`",
+            "publish",
+        );
+        check(r#"on = "a.b", on = "c.d""#, "`on` is given twice", "on");
+        check(
+            r#"on = ["a.b", "c.*.d"]"#,
+            "an event type is exact, or a prefix that ends in `.*`",
+            r#""c.*.d""#,
+        );
+        check(
+            "on = 5",
+            "expected a string literal or the name of a constant",
+            "5",
+        );
+        check(
+            r#"on = "a.b", order = "subject""#,
+            r#"it is "none" or "key""#,
+            r#""subject""#,
+        );
+        check(
+            r#"on = "a.b", instances = POOLED"#,
+            r#"it is "fresh" or "reused""#,
+            "POOLED",
+        );
+        check(
+            r#"on = "a.b", source = """#,
+            "`source` is one text that is not empty",
+            "source",
+        );
+        check(
+            r#"on = "a.b", source = ["/c"]"#,
+            "`source` is one text that is not empty",
+            "source",
+        );
+    }
+
+    #[test]
+    fn the_types_of_the_events_are_required() {
+        for arguments in ["", r#"publishes = "a.b""#, "on = []"] {
+            let error = syn::parse_str::<Arguments>(arguments).err().unwrap();
+            assert!(
+                error.to_string().starts_with("a handler needs the types"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn literals_constants_and_lists_are_taken() {
+        let arguments = r#"on = ["a.b", stock::MOVED, "c.*"], publishes = SOLD, source = "/d",
+                           order = "key", instances = "reused","#;
+        let arguments: Arguments = syn::parse_str(arguments).unwrap();
+        assert_eq!((arguments.on.len(), arguments.publishes.len()), (3, 1));
+        assert_eq!(arguments.source.unwrap().literal().as_deref(), Some("/d"));
+        assert!(arguments.ordered_by_key && arguments.reused_instances);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the attribute writes.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::arguments::{Arguments, Text};
+use crate::function::Function;
+
+/// The function as it was, a type of its name that is a `Handler`, and in a
+/// component the exports.
+pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
+    let Function { item, description } = function;
+    let name = &item.sig.ident;
+    let visibility = &item.vis;
+    let descriptor = descriptor(arguments, description);
+    let doc = format!("The handler [`{name}`]({name}()) as a type, for tests.");
+    // A fault in the function's types is shown at the function, not at the attribute.
+    let call = quote_spanned!(item.sig.inputs.span()=> #name(event.decode()?, ctx));
+
+    quote! {
+        #item
+
+        // The braces keep the name free among values: there it is the function.
+        #[doc = #doc]
+        #[allow(non_camel_case_types)]
+        #visibility struct #name {}
+
+        impl ::waystation_sdk::Handler for #name {
+            const DESCRIPTOR: ::waystation_sdk::Descriptor = #descriptor;
+
+            fn handle(
+                event: ::waystation_sdk::Event<::waystation_sdk::RawData>,
+                ctx: &mut ::waystation_sdk::Context,
+            ) -> ::core::result::Result<(), ::waystation_sdk::HandlerError> {
+                #call
+            }
+        }
+
+        // Only a component calls its handler: natively it would be found unused.
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            let _ = <#name as ::waystation_sdk::Handler>::handle;
+        };
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Component = ::waystation_sdk::guest::Component<#name>;
+            ::waystation_sdk::guest::export!(
+                Component with_types_in ::waystation_sdk::guest::bindings
+            );
+        };
+    }
+}
+
+fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
+    let [on, publishes] =
+        [&arguments.on, &arguments.publishes].map(|texts| texts.iter().map(|Text(text)| text));
+    let source = option(arguments.source.as_ref());
+    let subject = option(arguments.subject.as_ref());
+    let order = format_ident!(
+        "{}",
+        if arguments.ordered_by_key {
+            "Key"
+        } else {
+            "None"
+        }
+    );
+    let instances = format_ident!(
+        "{}",
+        if arguments.reused_instances {
+            "Reused"
+        } else {
+            "Fresh"
+        }
+    );
+    quote! {
+        ::waystation_sdk::Descriptor {
+            description: #description,
+            on: &[#(#on),*],
+            source: #source,
+            subject: #subject,
+            publishes: &[#(#publishes),*],
+            order: ::waystation_sdk::Order::#order,
+            instances: ::waystation_sdk::Instances::#instances,
+        }
+    }
+}
+
+fn option(text: Option<&Text>) -> TokenStream {
+    match text {
+        Some(Text(text)) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    }
+}

@@ -1,0 +1,63 @@
+//! What a handler knows of its attempt, and where it leaves its effects.
+
+use serde::Serialize;
+
+use crate::{Draft, EncodeError};
+
+/// One attempt, as the handler sees it.
+#[derive(Debug)]
+pub struct Context {
+    delivery_id: String,
+    attempt: u32,
+    sequence: u64,
+    drafts: Vec<Draft>,
+}
+
+impl Context {
+    pub(crate) fn new(delivery_id: String, attempt: u32, sequence: u64) -> Self {
+        Self {
+            delivery_id,
+            attempt,
+            sequence,
+            drafts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn into_drafts(self) -> Vec<Draft> {
+        self.drafts
+    }
+
+    /// Publishes an event whose data is JSON, once the handler returns `Ok`. The
+    /// draft can be given a subject, extensions and a schema.
+    ///
+    /// # Errors
+    /// When serde cannot write the data as JSON.
+    pub fn publish(
+        &mut self,
+        event_type: &str,
+        data: &impl Serialize,
+    ) -> Result<&mut Draft, EncodeError> {
+        Ok(self.publish_draft(Draft::json(event_type, data)?))
+    }
+
+    /// Publishes an event, once the handler returns `Ok`.
+    pub fn publish_draft(&mut self, draft: Draft) -> &mut Draft {
+        self.drafts.push_mut(draft)
+    }
+
+    /// The number of this attempt: 1 for the first.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The same for every attempt at this event and for no other: what to call
+    /// the outside with, so that a repeated call is known as one.
+    pub fn idempotency_key(&self) -> &str {
+        &self.delivery_id
+    }
+
+    /// The position of the event in the host's journal.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}

@@ -1,0 +1,11 @@
+//! What wit-bindgen makes of the contract.
+
+#![allow(missing_docs, unused_qualifications, clippy::all)]
+
+wit_bindgen::generate!({
+    path: "../wit",
+    world: "logging-event-handler",
+    generate_all,
+    pub_export_macro: true,
+    default_bindings_module: "waystation_sdk::guest::bindings",
+});

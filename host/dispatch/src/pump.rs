@@ -1,0 +1,339 @@
+//! The one task that owns all state of dispatch.
+//!
+//! It follows the journal's head with one feed for all subscriptions that keep
+//! up. A subscription whose window is full falls behind the feed and reads its
+//! backlog by itself until it has caught up. The pump never waits for the
+//! journal or for an attempt: what takes time is a future beside it, and its
+//! end is one more thing that happens.
+
+mod attempts;
+mod cursors;
+mod feed;
+mod service;
+mod settling;
+mod waiting;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use waystation_core::{DeliveryId, HandlerName, Random, Sequence, Timestamp, TypeIndex};
+use waystation_journal::{Due, Entry, Error as JournalError, Journal, Position, Settlement};
+
+use crate::dispatch::{Command, Error, Options};
+use crate::subscription::{Pending, Serving, Subscription};
+use crate::{Completion, Notice, Settled};
+
+/// How long a changed cursor may wait to be stored. A cursor that is behind
+/// costs a longer recovery and nothing else.
+const CURSOR_PAUSE: Duration = Duration::from_secs(1);
+/// The same for the cursors of those that only saw events pass by.
+const IDLE_CURSOR_PAUSE: Duration = Duration::from_secs(10);
+/// How long to wait before the journal is asked again after it was busy or full.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
+/// How often the clock is looked at while deliveries wait, so that a clock that
+/// was put forward is noticed.
+const CLOCK_PAUSE: Duration = Duration::from_secs(1);
+/// The completions that are settled together.
+const SETTLE_BATCH: usize = 256;
+
+/// The place of a subscription in the pump.
+type Slot = usize;
+
+pub(crate) struct Pump {
+    journal: Arc<dyn Journal>,
+    options: Options,
+    notices: broadcast::Sender<Notice>,
+    index: TypeIndex<Slot>,
+    names: HashMap<HandlerName, Slot>,
+    subscriptions: Vec<(HandlerName, Subscription)>,
+    /// Subscriptions that may be able to run something, each once.
+    runnable: VecDeque<Slot>,
+    queued: HashSet<Slot>,
+    /// When to ask the journal for the waiting deliveries of which subscription.
+    wakes: BTreeSet<(Timestamp, Slot)>,
+    /// How far the feed has read.
+    feed: Sequence,
+    feeding: bool,
+    running: usize,
+    work: FuturesUnordered<BoxFuture<'static, Finished>>,
+    completions: mpsc::UnboundedSender<Completed>,
+    random: fastrand::Rng,
+    cursors_due: Option<Instant>,
+    settling: usize,
+    advancing: bool,
+    draining: Vec<oneshot::Sender<()>>,
+}
+
+/// The end of something that took time.
+enum Finished {
+    Fed(Result<Vec<Arc<Entry>>, JournalError>),
+    Backlog(Slot, Result<Vec<Arc<Entry>>, JournalError>),
+    Opened(Box<Opening>, Result<Position, JournalError>),
+    Due(Slot, Result<DueAnswer, JournalError>),
+    Settled(Vec<InSettlement>, Vec<Settlement>, Result<(), JournalError>),
+    Advanced(Vec<(Slot, Sequence)>, Result<(), JournalError>),
+    Settle(Vec<InSettlement>, Vec<Settlement>),
+}
+
+/// A handler whose subscription is being opened.
+struct Opening {
+    name: HandlerName,
+    serving: Serving,
+    done: oneshot::Sender<Result<(), Error>>,
+}
+
+/// The deliveries of a subscription that are due, and when the next one is.
+struct DueAnswer {
+    due: Vec<Due>,
+    next: Option<Timestamp>,
+}
+
+/// An attempt that ended.
+struct Completed {
+    slot: Slot,
+    serving: Serving,
+    pending: Pending,
+    delivery: DeliveryId,
+    started: Timestamp,
+    completion: Completion,
+}
+
+/// What the pump must know of a settlement once it is durable.
+struct InSettlement {
+    slot: Slot,
+    waits: Option<Timestamp>,
+    notice: Settled,
+}
+
+/// Chance from a generator that is good enough to spread retries.
+struct Chance<'a>(&'a mut fastrand::Rng);
+
+impl Random for Chance<'_> {
+    fn up_to(&mut self, max: u64) -> u64 {
+        self.0.u64(0..=max)
+    }
+}
+
+impl Pump {
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        options: Options,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        let feed = *journal.head().borrow();
+        // Replaced by `run`, which holds the other end.
+        let (completions, _) = mpsc::unbounded_channel();
+        Self {
+            journal,
+            options,
+            notices,
+            index: TypeIndex::default(),
+            names: HashMap::new(),
+            subscriptions: Vec::new(),
+            runnable: VecDeque::new(),
+            queued: HashSet::new(),
+            wakes: BTreeSet::new(),
+            feed,
+            feeding: false,
+            running: 0,
+            work: FuturesUnordered::new(),
+            completions,
+            random: fastrand::Rng::new(),
+            cursors_due: None,
+            settling: 0,
+            advancing: false,
+            draining: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let (completions, mut completed) = mpsc::unbounded_channel();
+        self.completions = completions;
+        let mut head = self.journal.head();
+        let mut ended = Vec::with_capacity(SETTLE_BATCH);
+        loop {
+            self.begin_work(&head);
+            if self.is_drained() {
+                break;
+            }
+            let alarm = self.alarm();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                count = completed.recv_many(&mut ended, SETTLE_BATCH) => {
+                    debug_assert!(count > 0, "the pump holds a sender");
+                    self.settle(&mut ended);
+                }
+                Some(finished) = self.work.next() => if !self.handle(finished) { break },
+                changed = head.changed() => if changed.is_err() { break },
+                () = sleep_until(alarm) => {}
+            }
+        }
+        for done in self.draining.drain(..) {
+            // Whoever asked may have given up waiting.
+            let _ = done.send(());
+        }
+    }
+
+    /// Begins all that can begin now.
+    fn begin_work(&mut self, head: &watch::Receiver<Sequence>) {
+        if self.draining.is_empty() {
+            self.feed(*head.borrow());
+            self.ask_for_due();
+            self.begin_attempts();
+        }
+        self.store_cursors();
+    }
+
+    fn is_drained(&self) -> bool {
+        !self.draining.is_empty()
+            && self.running == 0
+            && self.settling == 0
+            && !self.advancing
+            && self.stale_cursors(true).is_empty()
+    }
+
+    /// When something must be looked at though nothing happened.
+    fn alarm(&self) -> Instant {
+        let now = self.options.clock.now();
+        let due = self.wakes.first().map(|(due, _)| {
+            Instant::now() + due.since(now).clamp(Duration::from_millis(1), CLOCK_PAUSE)
+        });
+        let idle = Instant::now() + 30 * CLOCK_PAUSE;
+        [due, self.cursors_due]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(idle)
+            .min(idle)
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Install {
+                name,
+                serving,
+                done,
+            } => self.install(name, serving, done),
+            Command::Retire { name, done } => {
+                if let Some(slot) = self.names.get(&name).copied() {
+                    self.index.remove(slot);
+                    if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                        // From here on it reads nothing, so it must catch up when it returns.
+                        let read = subscription.lagging.unwrap_or(self.feed);
+                        subscription.lagging = Some(read.max(subscription.after));
+                        subscription.serving = None;
+                    }
+                }
+                let _ = done.send(());
+            }
+            Command::Redrive { keys } => {
+                let now = self.options.clock.now();
+                for key in keys {
+                    if let Some(slot) = self.names.get(&key.handler).copied() {
+                        self.wake(slot, now);
+                    }
+                }
+            }
+            Command::Matching { entry, done } => {
+                let slots = self.index.matches(&entry.event);
+                let names = slots
+                    .into_iter()
+                    .filter_map(|slot| self.subscriptions.get(slot));
+                let _ = done.send(names.map(|(name, _)| name.clone()).collect());
+            }
+            Command::View { done } => {
+                let _ = done.send(self.view());
+            }
+            Command::Drain { done } => self.draining.push(done),
+        }
+    }
+
+    /// Handles the end of something that took time. False ends the pump.
+    fn handle(&mut self, finished: Finished) -> bool {
+        match finished {
+            Finished::Fed(Ok(entries)) => self.fed(&entries),
+            Finished::Fed(Err(error)) => {
+                self.feeding = false;
+                return goes_on("reading new events", &error);
+            }
+            Finished::Backlog(slot, Ok(entries)) => self.backlog(slot, entries),
+            Finished::Backlog(slot, Err(error)) => {
+                if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                    subscription.reading = false;
+                }
+                return goes_on("reading a backlog", &error);
+            }
+            Finished::Opened(opening, position) => self.opened(*opening, position),
+            Finished::Due(slot, Ok(answer)) => self.due(slot, answer),
+            Finished::Due(slot, Err(error)) => {
+                if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                    subscription.asking = false;
+                }
+                self.wake(slot, self.options.clock.now().after(CLOCK_PAUSE));
+                return goes_on("reading waiting deliveries", &error);
+            }
+            Finished::Settled(notes, _, Ok(())) => {
+                self.settling -= 1;
+                self.stored(notes);
+            }
+            Finished::Settled(notes, settlements, Err(error)) => {
+                if !goes_on("settling", &error) {
+                    return false;
+                }
+                // Nothing was stored: the same again after a pause.
+                let pause = sleep_until(Instant::now() + JOURNAL_PAUSE);
+                self.work
+                    .push(pause.map(|()| Finished::Settle(notes, settlements)).boxed());
+            }
+            Finished::Settle(notes, settlements) => {
+                self.settling -= 1;
+                self.store(notes, settlements);
+            }
+            Finished::Advanced(cursors, result) => {
+                self.advancing = false;
+                if let Err(error) = result {
+                    self.cursors_due = Some(Instant::now() + CURSOR_PAUSE);
+                    return goes_on("storing cursors", &error);
+                }
+                for (slot, cursor) in cursors {
+                    if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                        subscription.stored_cursor = cursor;
+                        subscription.dirty = false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn tell(&self, notice: impl FnOnce() -> Notice) {
+        if self.notices.receiver_count() > 0 {
+            // An error means that the last listener left meanwhile.
+            let _ = self.notices.send(notice());
+        }
+    }
+}
+
+/// Whether the journal can still be asked after this error.
+fn goes_on(what: &str, error: &JournalError) -> bool {
+    match error {
+        JournalError::Full | JournalError::NoSpace(_) => {
+            tracing::warn!("{what}: {error}; trying again");
+            true
+        }
+        JournalError::Closed => false,
+        error => {
+            tracing::error!("{what}: {error}; dispatch stops");
+            false
+        }
+    }
+}

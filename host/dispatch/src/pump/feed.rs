@@ -1,0 +1,123 @@
+//! Reading: one feed for all that keep up, and a backlog for each that does not.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use waystation_core::{Sequence, limits};
+use waystation_journal::Entry;
+
+use super::{Finished, IDLE_CURSOR_PAUSE, Pump, Slot};
+use crate::Notice;
+
+impl Pump {
+    /// Reads what is new in the journal, for all that keep up.
+    pub(super) fn feed(&mut self, head: Sequence) {
+        if self.feeding || head <= self.feed {
+            return;
+        }
+        self.feeding = true;
+        let (journal, after) = (self.journal.clone(), self.feed);
+        self.work.push(
+            async move {
+                Finished::Fed(
+                    journal
+                        .read(after, limits::READ_EVENTS, limits::READ_BYTES)
+                        .await,
+                )
+            }
+            .boxed(),
+        );
+    }
+
+    pub(super) fn fed(&mut self, entries: &[Arc<Entry>]) {
+        self.feeding = false;
+        for entry in entries {
+            let slots = self.index.matches(&entry.event);
+            for slot in &slots {
+                let Some((_, subscription)) = self.subscriptions.get_mut(*slot) else {
+                    continue;
+                };
+                if subscription.lagging.is_some() {
+                    continue;
+                }
+                if subscription.has_room() {
+                    subscription.admit(entry.clone());
+                    self.enqueue(*slot);
+                } else {
+                    // It goes on with this event, once it has room.
+                    subscription.lagging = Some(self.feed);
+                }
+            }
+            self.feed = entry.sequence;
+            self.tell(|| Notice::Arrived {
+                entry: entry.clone(),
+                handlers: slots.len(),
+            });
+        }
+        // Who asks for none of these events has come as far as the feed too.
+        self.cursors_due
+            .get_or_insert_with(|| Instant::now() + IDLE_CURSOR_PAUSE);
+    }
+
+    /// Reads the backlog of a subscription that lags and has room.
+    pub(super) fn read_backlog(&mut self, slot: Slot) {
+        let feed = self.feed;
+        let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            return;
+        };
+        if subscription.lagging.is_some_and(|read| read >= feed) {
+            subscription.lagging = None;
+        }
+        if !subscription.wants_backlog() {
+            return;
+        }
+        let Some(after) = subscription.lagging else {
+            return;
+        };
+        subscription.reading = true;
+        let journal = self.journal.clone();
+        self.work.push(
+            async move {
+                let entries = journal
+                    .read(after, limits::READ_EVENTS, limits::READ_BYTES)
+                    .await;
+                Finished::Backlog(slot, entries)
+            }
+            .boxed(),
+        );
+    }
+
+    pub(super) fn backlog(&mut self, slot: Slot, entries: Vec<Arc<Entry>>) {
+        let feed = self.feed;
+        let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            return;
+        };
+        subscription.reading = false;
+        let Some(filters) = subscription
+            .serving
+            .as_ref()
+            .map(|serving| serving.settings.clone())
+        else {
+            return;
+        };
+        for entry in entries
+            .into_iter()
+            .take_while(|entry| entry.sequence <= feed)
+        {
+            let matches = filters
+                .subscriptions
+                .iter()
+                .any(|filter| filter.matches(&entry.event));
+            if matches && !subscription.has_room() {
+                break;
+            }
+            subscription.lagging = Some(entry.sequence);
+            if matches {
+                subscription.admit(entry);
+            }
+        }
+        self.read_backlog(slot);
+        self.enqueue(slot);
+    }
+}

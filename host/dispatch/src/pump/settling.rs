@@ -1,0 +1,160 @@
+//! From the end of an attempt to its settlement.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use waystation_core::{Action, Input, Outcome, State, step};
+use waystation_journal::{Disposition, Settlement, SubscriptionId};
+
+use super::{CURSOR_PAUSE, Chance, Completed, Finished, InSettlement, Pump};
+use crate::effects::proposals;
+use crate::{Completion, Notice, Settled};
+
+impl Pump {
+    /// Settles attempts that ended, all in one go.
+    pub(super) fn settle(&mut self, ended: &mut Vec<Completed>) {
+        let mut notes = Vec::with_capacity(ended.len());
+        let mut settlements = Vec::with_capacity(ended.len());
+        for completed in ended.drain(..) {
+            self.running -= 1;
+            let slot = completed.slot;
+            if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                subscription.running -= 1;
+                let lane = subscription
+                    .lane(&completed.pending.entry)
+                    .map(str::to_owned);
+                let id = subscription.id;
+                if let Some((note, settlement)) = self.conclude(completed, id, lane) {
+                    notes.push(note);
+                    settlements.push(settlement);
+                }
+            }
+            self.enqueue(slot);
+        }
+        self.store(notes, settlements);
+    }
+
+    /// Decides what follows from an attempt.
+    pub(super) fn conclude(
+        &mut self,
+        completed: Completed,
+        subscription: SubscriptionId,
+        lane: Option<String>,
+    ) -> Option<(InSettlement, Settlement)> {
+        let Completed {
+            slot,
+            serving,
+            pending,
+            delivery,
+            started,
+            completion,
+        } = completed;
+        let Completion {
+            mut outcome,
+            drafts,
+            took,
+        } = completion;
+        let State::Running { attempt, forgiven } = pending.state else {
+            return None;
+        };
+        let now = self.options.clock.now();
+        let mut publish = Vec::new();
+        if outcome == Outcome::Ack {
+            match proposals(drafts, &pending.entry, &delivery, &serving.settings, now) {
+                Ok(proposals) => publish = proposals,
+                Err(failure) => outcome = Outcome::Reject(failure),
+            }
+        }
+        let (_, action) = step(
+            pending.state,
+            &Input::Finished(outcome.clone()),
+            now,
+            pending.entry.accepted,
+            &serving.settings.retry,
+            &mut Chance(&mut self.random),
+        );
+        let (disposition, waits) = match (action?, &outcome) {
+            (Action::SettleRetry { due }, Outcome::Retry(failure)) => (
+                Disposition::Retry {
+                    due,
+                    failure: failure.clone(),
+                    lane,
+                },
+                Some(due),
+            ),
+            (Action::SettleDead, Outcome::Retry(failure) | Outcome::Reject(failure)) => (
+                Disposition::Dead {
+                    failure: failure.clone(),
+                },
+                None,
+            ),
+            _ => (Disposition::Done, None),
+        };
+        let generation = serving.invoke.generation();
+        let note = InSettlement {
+            slot,
+            waits,
+            notice: Settled {
+                handler: delivery.handler,
+                generation,
+                entry: pending.entry.clone(),
+                attempt,
+                attempts_max: forgiven.saturating_add(serving.settings.retry.attempts),
+                dead: matches!(disposition, Disposition::Dead { .. }),
+                outcome,
+                due: waits,
+                took,
+                published: publish.iter().map(|p| p.event.event_type.clone()).collect(),
+            },
+        };
+        let settlement = Settlement {
+            subscription,
+            sequence: pending.entry.sequence,
+            attempt,
+            forgiven,
+            generation,
+            started,
+            took,
+            disposition,
+            publish,
+        };
+        Some((note, settlement))
+    }
+
+    pub(super) fn store(&mut self, notes: Vec<InSettlement>, settlements: Vec<Settlement>) {
+        if notes.is_empty() {
+            return;
+        }
+        self.settling += 1;
+        let journal = self.journal.clone();
+        self.work.push(
+            async move {
+                let result = journal.settle(settlements.clone()).await;
+                Finished::Settled(notes, settlements, result)
+            }
+            .boxed(),
+        );
+    }
+
+    pub(super) fn stored(&mut self, notes: Vec<InSettlement>) {
+        let now = self.options.clock.now();
+        for note in notes {
+            let entry = note.notice.entry.clone();
+            let mut wake = note.waits;
+            if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot)
+                && subscription.settled(&entry, note.waits.is_some())
+            {
+                wake = Some(now);
+            }
+            if let Some(at) = wake {
+                self.wake(note.slot, at);
+            }
+            self.tell(|| Notice::Settled(Arc::new(note.notice)));
+            self.read_backlog(note.slot);
+            self.enqueue(note.slot);
+        }
+        let soon = Instant::now() + CURSOR_PAUSE;
+        self.cursors_due = Some(self.cursors_due.map_or(soon, |due| due.min(soon)));
+    }
+}

@@ -1,0 +1,31 @@
+//! How the folder is watched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use waystation_core::limits;
+
+/// How the folder is watched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder.
+    pub path: PathBuf,
+    /// How often it is listed when nothing hints at a change.
+    pub rescan: Duration,
+    /// How far apart two readings of a file must agree before it counts.
+    pub settle: Duration,
+    /// How long a component's file must be gone before its handler is retired.
+    pub grace: Duration,
+}
+
+impl Options {
+    /// This folder, watched with the host's own pauses.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            rescan: limits::FOLDER_RESCAN,
+            settle: limits::FOLDER_SETTLE,
+            grace: limits::RETIRE_GRACE,
+        }
+    }
+}

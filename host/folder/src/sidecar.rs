@@ -1,0 +1,426 @@
+//! The operator's word on a handler: `NAME.toml` beside `NAME.wasm`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use waystation_core::limits;
+use waystation_core::{
+    Descriptor, Filter, Instances, Order, RetryPolicy, Settings, Start, Timestamp, TypePattern,
+};
+
+use crate::document::{self, Mistake, Mistakes, Table, Value};
+
+const ORDERS: [(&str, Order); 2] = [("none", Order::None), ("key", Order::Key)];
+
+const INSTANCES: [(&str, Instances); 2] =
+    [("fresh", Instances::Fresh), ("reused", Instances::Reused)];
+
+/// What an operator says about a handler. What is not said is left to the
+/// handler's descriptor and to the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sidecar {
+    subscriptions: Option<Vec<Filter>>,
+    start: Option<Start>,
+    order: Option<Order>,
+    instances: Option<Instances>,
+    concurrency: Option<u32>,
+    timeout: Option<Duration>,
+    memory_bytes: Option<usize>,
+    retry: Option<RetryPolicy>,
+    publish: Option<Vec<Grant>>,
+    config: BTreeMap<String, String>,
+}
+
+/// A type that the handler may publish, and the line that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Grant {
+    pattern: TypePattern,
+    line: usize,
+}
+
+impl Sidecar {
+    /// Reads a sidecar.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
+        document::read(text, |root| {
+            root.refuse("secrets", &not_yet("secrets"));
+            Self {
+                subscriptions: subscriptions(root),
+                start: root.key("start", start),
+                order: root.key("order", |value| value.choice(&ORDERS)),
+                instances: root.key("instances", |value| value.choice(&INSTANCES)),
+                concurrency: root.key("concurrency", |value| {
+                    value.integer(1..=limits::CONCURRENCY_MAX)
+                }),
+                timeout: root.key("timeout", |value| {
+                    value.duration(limits::SIDECAR_DURATION_MIN..=limits::ATTEMPT_TIMEOUT_MAX)
+                }),
+                memory_bytes: root.key("memory", |value| {
+                    value.bytes(limits::MEMORY_BYTES_MIN..=limits::MEMORY_BYTES_MAX)
+                }),
+                retry: root.table("retry", retry),
+                publish: root.table("grants", publish).flatten(),
+                config: root.map("config", Value::string).unwrap_or_default(),
+            }
+        })
+    }
+
+    /// What holds for a handler that says this of itself.
+    ///
+    /// # Errors
+    /// Grants that are wider than what the handler asks for, or no subscription
+    /// from either side.
+    pub fn apply(&self, descriptor: &Descriptor) -> Result<Settings, Mistakes> {
+        let mut mistakes = Vec::new();
+        let mut settings = Settings::of(descriptor);
+        if let Some(subscriptions) = &self.subscriptions {
+            settings.subscriptions.clone_from(subscriptions);
+        }
+        if settings.subscriptions.is_empty() {
+            mistakes.push(no_subscriptions());
+        }
+        if let Some(grants) = &self.publish {
+            let asked = &descriptor.publishes;
+            mistakes.extend(grants.iter().filter_map(|grant| grant.too_wide(asked)));
+            settings.publishes = grants.iter().map(|grant| grant.pattern.clone()).collect();
+        }
+        settings.start = self.start.unwrap_or(settings.start);
+        settings.order = self.order.unwrap_or(settings.order);
+        settings.instances = self.instances.unwrap_or(settings.instances);
+        settings.concurrency = self.concurrency.unwrap_or(settings.concurrency);
+        settings.timeout = self.timeout.unwrap_or(settings.timeout);
+        settings.memory_bytes = self.memory_bytes.unwrap_or(settings.memory_bytes);
+        settings.retry = self.retry.clone().unwrap_or(settings.retry);
+        settings.config.clone_from(&self.config);
+        Mistakes::check(mistakes)?;
+        Ok(settings)
+    }
+}
+
+impl Grant {
+    fn too_wide(&self, asked: &[TypePattern]) -> Option<Mistake> {
+        if asked.iter().any(|pattern| pattern.covers(&self.pattern)) {
+            return None;
+        }
+        let asked: Vec<String> = asked.iter().map(TypePattern::to_string).collect();
+        let publishes = match asked.as_slice() {
+            [] => "nothing".to_owned(),
+            asked => asked.join(", "),
+        };
+        Some(Mistake {
+            line: Some(self.line),
+            key: "grants.publish".to_owned(),
+            problem: format!(
+                "`{}` is wider than what the handler publishes, which is {publishes}",
+                self.pattern
+            ),
+        })
+    }
+}
+
+fn no_subscriptions() -> Mistake {
+    Mistake {
+        line: None,
+        key: "subscriptions".to_owned(),
+        problem: "the handler itself asks for no events, so name here which it gets, such as \
+                  [{ types = [\"com.example.orders.*\"] }]"
+            .to_owned(),
+    }
+}
+
+fn subscriptions(root: &mut Table<'_>) -> Option<Vec<Filter>> {
+    root.tables("subscriptions", 1..=limits::SUBSCRIPTIONS_MAX, |table| {
+        table.require("types");
+        let types = table.list("types", 1..=limits::SUBSCRIPTIONS_MAX, pattern);
+        Filter {
+            types: types.unwrap_or_default(),
+            source: table.key("source", attribute),
+            subject: table.key("subject", attribute),
+        }
+    })
+}
+
+fn pattern(value: Value<'_>) -> Result<TypePattern, String> {
+    TypePattern::try_from(value.string()?).map_err(|error| error.to_string())
+}
+
+fn attribute(value: Value<'_>) -> Result<String, String> {
+    let text = value.string()?;
+    if text.is_empty() || text.len() > limits::ATTRIBUTE_BYTES_MAX {
+        return Err(format!(
+            "must have between 1 and {} bytes; leave the key out to get all",
+            limits::ATTRIBUTE_BYTES_MAX
+        ));
+    }
+    Ok(text)
+}
+
+fn start(value: Value<'_>) -> Result<Start, String> {
+    if value.is("next") {
+        return Ok(Start::Next);
+    }
+    if value.is("earliest") {
+        return Ok(Start::Earliest);
+    }
+    let shape = "\"next\", \"earliest\", or a time such as \"2026-01-31T12:00:00Z\"";
+    let moment = value.moment().map_err(|_| value.expected(shape))?;
+    let millis =
+        u64::try_from(moment.as_millisecond()).map_err(|_| "must not be before 1970".to_owned())?;
+    Ok(Start::At(Timestamp::from_millis(millis)))
+}
+
+fn retry(table: &mut Table<'_>) -> RetryPolicy {
+    let pauses = limits::SIDECAR_DURATION_MIN..=limits::RETRY_PAUSE_MAX;
+    let ages = limits::SIDECAR_DURATION_MIN..=limits::RETRY_AGE_MAX;
+    let attempts = table.key("attempts", |value| {
+        value.integer(1..=limits::RETRY_ATTEMPTS_MAX)
+    });
+    let first = table.key("first", |value| value.duration(pauses.clone()));
+    let max = table.key("max", |value| value.duration(pauses));
+    let max_age = table.key("max_age", |value| value.duration(ages));
+    if first.zip(max).is_some_and(|(first, max)| first > max) {
+        table.mistake("first", "the first pause must not be longer than `max`");
+    }
+    let default = RetryPolicy::default();
+    RetryPolicy {
+        attempts: attempts.unwrap_or(default.attempts),
+        first: first.unwrap_or(default.first),
+        max: max.unwrap_or(default.max),
+        max_age: max_age.unwrap_or(default.max_age),
+    }
+}
+
+fn publish(table: &mut Table<'_>) -> Option<Vec<Grant>> {
+    table.refuse("http", &not_yet("outbound HTTP"));
+    table.refuse("state", &not_yet("durable state"));
+    table.list("publish", 0..=limits::GRANTS_MAX, |value| {
+        let pattern = pattern(value)?;
+        let line = value.line();
+        Ok(Grant { pattern, line })
+    })
+}
+
+fn not_yet(what: &str) -> String {
+    format!("this version offers handlers no {what} yet; remove it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            description: "Ships.".into(),
+            subscriptions: vec![filter("orders.paid", None)],
+            publishes: vec![types("shipping.*"), types("mail.wanted")],
+            capabilities: Vec::new(),
+            order: Order::Key,
+            instances: Instances::Reused,
+        }
+    }
+
+    fn types(text: &str) -> TypePattern {
+        TypePattern::try_from(text.to_owned()).unwrap()
+    }
+
+    fn filter(pattern: &str, source: Option<&str>) -> Filter {
+        Filter {
+            types: vec![types(pattern)],
+            source: source.map(str::to_owned),
+            subject: None,
+        }
+    }
+
+    fn settings(text: &str) -> Settings {
+        Sidecar::parse(text).unwrap().apply(&descriptor()).unwrap()
+    }
+
+    #[test]
+    fn without_a_word_the_descriptor_holds() {
+        assert_eq!(settings(""), Settings::of(&descriptor()));
+    }
+
+    #[test]
+    fn every_key_has_its_effect() {
+        let text = r#"
+            subscriptions = [{ types = ["a.*"], source = "/orders" }, { types = ["b"] }]
+            start = "earliest"
+            order = "none"
+            instances = "fresh"
+            concurrency = 4
+            timeout = "250ms"
+            memory = "32MiB"
+            [retry]
+            attempts = 3
+            first = "2s"
+            max = "1m"
+            max_age = "2d"
+            [grants]
+            publish = ["shipping.parcels.*"]
+            [config]
+            region = "eu"
+        "#;
+        let expected = Settings {
+            description: "Ships.".into(),
+            subscriptions: vec![filter("a.*", Some("/orders")), filter("b", None)],
+            publishes: vec![types("shipping.parcels.*")],
+            start: Start::Earliest,
+            order: Order::None,
+            instances: Instances::Fresh,
+            concurrency: 4,
+            timeout: Duration::from_millis(250),
+            memory_bytes: 32 << 20,
+            retry: RetryPolicy {
+                attempts: 3,
+                first: Duration::from_secs(2),
+                max: Duration::from_secs(60),
+                max_age: Duration::from_secs(2 * 24 * 60 * 60),
+            },
+            config: BTreeMap::from([("region".into(), "eu".into())]),
+        };
+        assert_eq!(settings(text), expected);
+    }
+
+    #[test]
+    fn a_start_is_a_word_or_a_time() {
+        let check = |text: &str, start| assert_eq!(settings(text).start, start, "{text}");
+        let noon = Start::At(Timestamp::from_millis(1_769_860_800_000));
+        check("start = 'next'", Start::Next);
+        check("start = '2026-01-31T12:00:00Z'", noon);
+        check("start = '2026-01-31T13:00:00+01:00'", noon);
+        check("start = 2026-01-31T12:00:00Z", noon);
+    }
+
+    #[test]
+    fn a_grant_of_nothing_lets_nothing_out() {
+        assert_eq!(settings("[grants]\npublish = []").publishes, []);
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_line_and_key() {
+        let check = |text: &str, expected: &[&str]| {
+            let mistakes = Sidecar::parse(text).unwrap_err().to_string();
+            assert_eq!(mistakes.lines().collect::<Vec<_>>(), expected, "{text}");
+        };
+        check(
+            "timeot = '5s'\n\n[retry]\natempts = 3\nfirst = '5'\n[grant]",
+            &[
+                "line 1: `timeot`: no such key; did you mean `timeout`?",
+                "line 4: `retry.atempts`: no such key; did you mean `attempts`?",
+                "line 5: `retry.first`: write a number and a unit (ms, s, m, h or d), such as \"5s\", not \"5\"",
+                "line 6: `grant`: no such key; did you mean `grants`?",
+            ],
+        );
+        check(
+            "frobnicate = 1",
+            &[
+                "line 1: `frobnicate`: no such key; known are secrets, subscriptions, start, order, instances, concurrency, timeout, memory, retry, grants, config",
+            ],
+        );
+        check(
+            "concurrency = 0\ntimeout = '1h'\nmemory = '1GiB'",
+            &[
+                "line 1: `concurrency`: must be between 1 and 256, not 0",
+                "line 2: `timeout`: must be between 1ms and 15m, not 1h",
+                "line 3: `memory`: must be between 64KiB and 512MiB, not 1GiB",
+            ],
+        );
+        check(
+            "concurrency = '4'\nmemory = '64MB'\ntimeout = 5",
+            &[
+                "line 1: `concurrency`: write an integer, not \"4\"",
+                "line 2: `memory`: write a number and a unit (B, KiB, MiB or GiB), such as \"64MiB\", not \"64MB\"",
+                "line 3: `timeout`: write a number and a unit (ms, s, m, h or d), such as \"5s\", not 5",
+            ],
+        );
+        check(
+            "order = 'keys'\ninstances = 'none'\nstart = 'soon'",
+            &[
+                "line 1: `order`: `keys`: did you mean \"key\"?",
+                "line 2: `instances`: write \"fresh\" or \"reused\", not \"none\"",
+                "line 3: `start`: write \"next\", \"earliest\", or a time such as \"2026-01-31T12:00:00Z\", not \"soon\"",
+            ],
+        );
+        check(
+            "start = 1969-01-01T00:00:00Z",
+            &["line 1: `start`: must not be before 1970"],
+        );
+        check(
+            "subscriptions = [{ types = ['a', '*.b'] }, { type = ['a'] },\n { types = [], source = '' }, 'a']",
+            &[
+                "line 1: `subscriptions[0].types[1]`: `*.b`: a `*` may stand only at the end, after a dot, as in `com.example.orders.*`",
+                "line 1: `subscriptions[1].types`: is missing",
+                "line 1: `subscriptions[1].type`: no such key; did you mean `types`?",
+                "line 2: `subscriptions[2].types`: must have between 1 and 256 items, not 0",
+                "line 2: `subscriptions[2].source`: must have between 1 and 8192 bytes; leave the key out to get all",
+                "line 2: `subscriptions[3]`: write a table, not \"a\"",
+            ],
+        );
+        check(
+            "subscriptions = []",
+            &["line 1: `subscriptions`: must have between 1 and 256 items, not 0"],
+        );
+        check(
+            "[retry]\nfirst = '2m'\nmax = '1m'\nattempts = 0",
+            &[
+                "line 2: `retry.first`: the first pause must not be longer than `max`",
+                "line 4: `retry.attempts`: must be between 1 and 1000, not 0",
+            ],
+        );
+        check(
+            "[config]\nport = 80",
+            &["line 2: `config.port`: write a string, not 80"],
+        );
+        check("retry = 3", &["line 1: `retry`: write a table, not 3"]);
+    }
+
+    #[test]
+    fn what_this_version_cannot_honour_is_refused() {
+        let text =
+            "[grants]\nhttp = ['a.example']\nstate = ['s']\n[secrets]\ntoken = { env = 'T' }";
+        let mistakes = Sidecar::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            mistakes.lines().collect::<Vec<_>>(),
+            [
+                "line 2: `grants.http`: this version offers handlers no outbound HTTP yet; remove it",
+                "line 3: `grants.state`: this version offers handlers no durable state yet; remove it",
+                "line 4: `secrets`: this version offers handlers no secrets yet; remove it",
+            ]
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_toml_names_the_line() {
+        let mistakes = Sidecar::parse("order = 'key'\ntimeout 5s\n").unwrap_err();
+        assert_eq!(mistakes.iter().next().unwrap().line, Some(2), "{mistakes}");
+    }
+
+    #[test]
+    fn a_grant_is_never_wider_than_what_the_handler_asks_for() {
+        let sidecar = Sidecar::parse("[grants]\npublish = [\n'mail.*',\n'shipping.x']").unwrap();
+        let mistakes = sidecar.apply(&descriptor()).unwrap_err();
+        assert_eq!(
+            mistakes.to_string(),
+            "line 3: `grants.publish`: `mail.*` is wider than what the handler publishes, \
+             which is shipping.*, mail.wanted"
+        );
+    }
+
+    #[test]
+    fn somebody_must_name_a_subscription() {
+        let silent = Descriptor {
+            subscriptions: Vec::new(),
+            ..descriptor()
+        };
+        let mistakes = Sidecar::default().apply(&silent).unwrap_err();
+        assert!(
+            mistakes.to_string().contains("asks for no events"),
+            "{mistakes}"
+        );
+        let sidecar = Sidecar::parse("subscriptions = [{ types = ['a'] }]").unwrap();
+        let settings = sidecar.apply(&silent).unwrap();
+        assert_eq!(settings.subscriptions, [filter("a", None)]);
+    }
+}

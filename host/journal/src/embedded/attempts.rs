@@ -1,0 +1,121 @@
+//! The rows of settled attempts.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Result, Row, params};
+use waystation_core::{Digest, HandlerName, Sequence};
+
+use super::column::{code, handler, integer, natural, sequence, timestamp};
+use crate::{Attempt, AttemptOutcome, DeliveryKey, Disposition, Settlement, SubscriptionId};
+
+const ACK: i64 = 0;
+const RETRY: i64 = 1;
+const DEAD: i64 = 2;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT subscription, handler, sequence, attempt, started_ms, took_us, outcome, code, \
+             reason, generation FROM attempts JOIN subscriptions ON id = subscription ",
+            $rest
+        )
+    };
+}
+
+/// Inserts an attempt, and says whether it did: not if it was settled before.
+pub(super) fn insert(connection: &Connection, settlement: &Settlement) -> Result<bool> {
+    let (outcome, failure) = match &settlement.disposition {
+        Disposition::Done => (ACK, None),
+        Disposition::Retry { failure, .. } => (RETRY, Some(failure)),
+        Disposition::Dead { failure } => (DEAD, Some(failure)),
+    };
+    let took_us = i64::try_from(settlement.took.as_micros()).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO attempts (sequence, subscription, attempt, started_ms, took_us, outcome, \
+         code, reason, generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         ON CONFLICT (sequence, subscription, attempt) DO NOTHING",
+    )?;
+    let inserted = statement.execute(params![
+        integer(settlement.sequence.0),
+        settlement.subscription.0,
+        settlement.attempt,
+        integer(settlement.started.as_millis()),
+        took_us,
+        outcome,
+        failure.map(|failure| failure.code.as_str()),
+        failure.map(|failure| &failure.reason),
+        settlement.generation.as_bytes(),
+    ])?;
+    Ok(inserted == 1)
+}
+
+/// The events after a sequence whose delivery was attempted and settled, in
+/// order. Every exception is among them: none is without an attempt.
+pub(super) fn settled_after(
+    connection: &Connection,
+    subscription: SubscriptionId,
+    after: Sequence,
+) -> Result<Vec<Sequence>> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT sequence FROM attempts WHERE sequence > ?1 AND subscription = ?2 \
+             ORDER BY sequence",
+        )?
+        .query_and_then([integer(after.0), subscription.0], |row| sequence(row, 0))?
+        .collect()
+}
+
+/// The attempts made for an event, by handler, then by number.
+pub(super) fn of_event(connection: &Connection, event: Sequence) -> Result<Vec<Attempt>> {
+    connection
+        .prepare_cached(select!("WHERE sequence = ?1 ORDER BY handler, attempt"))?
+        .query_and_then([integer(event.0)], attempt)?
+        .collect()
+}
+
+/// The newest attempts, newest first; of one handler, if named.
+pub(super) fn newest(
+    connection: &Connection,
+    handler: Option<&HandlerName>,
+    limit: usize,
+) -> Result<Vec<Attempt>> {
+    connection
+        .prepare_cached(select!(
+            "WHERE ?1 IS NULL OR subscription = (SELECT id FROM subscriptions WHERE handler = ?1) \
+             ORDER BY started_ms DESC, sequence DESC, subscription DESC, attempt DESC LIMIT ?2"
+        ))?
+        .query_and_then(
+            params![handler.map(HandlerName::as_str), integer(limit as u64)],
+            attempt,
+        )?
+        .collect()
+}
+
+fn attempt(row: &Row<'_>) -> Result<Attempt> {
+    Ok(Attempt {
+        key: DeliveryKey {
+            subscription: SubscriptionId(row.get(0)?),
+            handler: handler(row, 1)?,
+            sequence: sequence(row, 2)?,
+        },
+        attempt: natural(row, 3)?,
+        started: timestamp(row, 4)?,
+        took: Duration::from_micros(natural(row, 5)?),
+        outcome: outcome(row)?,
+        generation: Digest::from_bytes(row.get(9)?),
+    })
+}
+
+fn outcome(row: &Row<'_>) -> Result<AttemptOutcome> {
+    let outcome: i64 = row.get(6)?;
+    if outcome == ACK {
+        return Ok(AttemptOutcome::Ack);
+    }
+    let code = code(row, 7)?;
+    let reason = row.get(8)?;
+    match outcome {
+        RETRY => Ok(AttemptOutcome::Retry { code, reason }),
+        DEAD => Ok(AttemptOutcome::Dead { code, reason }),
+        unknown => Err(rusqlite::Error::IntegralValueOutOfRange(6, unknown)),
+    }
+}

@@ -1,0 +1,65 @@
+//! What the writer makes known after a commit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::watch;
+use waystation_core::{Sequence, limits};
+
+use super::tail::Tail;
+use crate::Entry;
+
+/// What the writer makes known: nothing of it before it is durable.
+pub(super) struct Published {
+    tail: RwLock<Tail>,
+    head: watch::Sender<Sequence>,
+    failed: watch::Sender<Option<String>>,
+    commits: AtomicU64,
+}
+
+impl Published {
+    pub(super) fn new(head: Sequence) -> Self {
+        Self {
+            tail: RwLock::new(Tail::new(head, limits::TAIL_EVENTS, limits::TAIL_BYTES)),
+            head: watch::Sender::new(head),
+            failed: watch::Sender::new(None),
+            commits: AtomicU64::new(0),
+        }
+    }
+
+    /// A commit was made that appended these events.
+    pub(super) fn commit(&self, appended: Vec<Arc<Entry>>) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let Some(newest) = appended.last() else {
+            return;
+        };
+        let head = newest.sequence;
+        self.tail
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(appended);
+        // Whoever sees the head finds the events in the tail.
+        self.head.send_replace(head);
+    }
+
+    /// The journal takes nothing more.
+    pub(super) fn fail(&self, reason: String) {
+        self.failed.send_replace(Some(reason));
+    }
+
+    pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn head(&self) -> watch::Receiver<Sequence> {
+        self.head.subscribe()
+    }
+
+    pub(super) fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+}

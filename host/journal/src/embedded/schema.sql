@@ -1,0 +1,78 @@
+-- The journal, format 1. Times are in milliseconds since 1970.
+
+-- The accepted events.
+CREATE TABLE events (
+    sequence        INTEGER PRIMARY KEY,
+    accepted_ms     INTEGER NOT NULL,
+    -- The number of deliveries in the chain of its causes.
+    depth           INTEGER NOT NULL,
+    -- The delivery that published it, if a handler did.
+    cause_handler   TEXT,
+    cause_sequence  INTEGER,
+    source          TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    type            TEXT NOT NULL,
+    subject         TEXT,
+    time            TEXT,
+    datacontenttype TEXT,
+    dataschema      TEXT,
+    -- A JSON object of strings.
+    extensions      TEXT,
+    data            BLOB
+) STRICT;
+-- The id comes first so that an event is found by its id alone, too.
+CREATE UNIQUE INDEX events_by_identity ON events (id, source);
+CREATE INDEX events_by_cause ON events (cause_sequence) WHERE cause_sequence IS NOT NULL;
+
+-- One row: the sequence given last. It is kept apart from the events, so that a
+-- sequence is never given twice even if its event is deleted.
+CREATE TABLE head (
+    sequence INTEGER NOT NULL
+) STRICT;
+INSERT INTO head VALUES (0);
+
+-- One row for each handler that ever subscribed.
+CREATE TABLE subscriptions (
+    id      INTEGER PRIMARY KEY,
+    handler TEXT NOT NULL UNIQUE,
+    -- Every delivery at or below is settled or an exception.
+    cursor  INTEGER NOT NULL
+) STRICT;
+
+-- The settled attempts. A row above the cursor of its subscription is the mark
+-- that the delivery was settled out of order.
+CREATE TABLE attempts (
+    sequence     INTEGER NOT NULL,
+    subscription INTEGER NOT NULL,
+    attempt      INTEGER NOT NULL,
+    started_ms   INTEGER NOT NULL,
+    took_us      INTEGER NOT NULL,
+    -- 0 ack, 1 retry, 2 dead.
+    outcome      INTEGER NOT NULL,
+    -- The failure; none for an ack.
+    code         TEXT,
+    reason       TEXT,
+    -- The SHA-256 of the component that was invoked.
+    generation   BLOB NOT NULL,
+    PRIMARY KEY (sequence, subscription, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_start ON attempts (started_ms);
+
+-- The deliveries that wait for another attempt, and the dead letters.
+CREATE TABLE exceptions (
+    subscription INTEGER NOT NULL,
+    sequence     INTEGER NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('retry', 'dead')),
+    attempts     INTEGER NOT NULL,
+    -- Of those, the attempts made before the last redrive.
+    forgiven     INTEGER NOT NULL,
+    -- When the next attempt may begin; none for a dead letter.
+    due_ms       INTEGER,
+    since_ms     INTEGER NOT NULL,
+    code         TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    -- The lane that it holds back.
+    lane         TEXT,
+    PRIMARY KEY (subscription, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exceptions_by_due ON exceptions (subscription, status, due_ms);

@@ -1,0 +1,294 @@
+//! What only the embedded engine promises: about its folder and its file.
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use waystation_core::{ManualClock, Sequence};
+use waystation_journal::embedded::{Embedded, OpenError, Options};
+use waystation_journal::{Error, Journal, Settlement};
+
+use crate::engine::{Engine, START, append, done, event, ids, proposal, subscribe};
+
+pub struct EmbeddedEngine {
+    folder: TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl EmbeddedEngine {
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("journal.sqlite")
+    }
+
+    fn try_open(&self) -> Result<Embedded, OpenError> {
+        open(self.folder.path(), Arc::clone(&self.clock))
+    }
+}
+
+impl Engine for EmbeddedEngine {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: Arc::new(ManualClock::new(START)),
+        }
+    }
+
+    async fn open(&self) -> Box<dyn Journal> {
+        Box::new(self.try_open().unwrap())
+    }
+
+    fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+}
+
+fn open(folder: &Path, clock: Arc<ManualClock>) -> Result<Embedded, OpenError> {
+    Embedded::open(Options {
+        folder: folder.to_owned(),
+        clock,
+    })
+}
+
+/// A journal with some events, which was closed.
+async fn written() -> EmbeddedEngine {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    let ids: Vec<String> = (0..2_000).map(|n| format!("event-{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    append(&*journal, &ids).await;
+    journal.close().await.unwrap();
+    engine
+}
+
+/// Opens a journal that is to be refused, and gives back why. Its file must stay
+/// as it is.
+fn refusal(engine: &EmbeddedEngine) -> OpenError {
+    let before = fs::read(engine.file()).unwrap();
+    let refused = engine.try_open().err().expect("is to be refused");
+    assert!(
+        fs::read(engine.file()).unwrap() == before,
+        "{refused}: the file was changed"
+    );
+    refused
+}
+
+#[tokio::test]
+async fn a_folder_belongs_to_one_host() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.try_open().unwrap();
+    let refused = engine.try_open().err().unwrap();
+    assert!(matches!(refused, OpenError::InUse(_)), "{refused}");
+    let folder = engine.folder.path().display().to_string();
+    assert!(refused.to_string().contains(&folder), "{refused}");
+
+    journal.close().await.unwrap();
+    let journal = engine.try_open().unwrap();
+    drop(journal);
+    engine.try_open().unwrap();
+}
+
+#[test]
+fn a_folder_is_made_for_its_owner_alone() {
+    let engine = EmbeddedEngine::new();
+    let folder = engine.folder.path().join("a/b");
+    let _journal = open(&folder, Arc::clone(&engine.clock)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("journal.sqlite")), 0o600);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_refused() {
+    let engine = EmbeddedEngine::new();
+    let place = engine.folder.path().join("data");
+    fs::write(&place, "x").unwrap();
+    let refused = open(&place, Arc::clone(&engine.clock)).err().unwrap();
+    assert!(matches!(refused, OpenError::Folder { .. }), "{refused}");
+    assert!(refused.to_string().contains(&*place.to_string_lossy()));
+}
+
+fn files(engine: &EmbeddedEngine) -> Vec<String> {
+    let files = fs::read_dir(engine.folder.path()).unwrap();
+    let mut names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn its_end_leaves_one_file() {
+    let engine = written().await;
+    assert_eq!(files(&engine), ["journal.sqlite", "lock"]);
+    let journal = engine.open().await;
+    append(&*journal, &["a"]).await;
+    assert!(files(&engine).contains(&"journal.sqlite-wal".to_owned()));
+    drop(journal);
+    assert_eq!(files(&engine), ["journal.sqlite", "lock"]);
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused() {
+    let engine = written().await;
+    let file = Connection::open(engine.file()).unwrap();
+    file.pragma_update(None, "user_version", 7).unwrap();
+    file.close().unwrap();
+    let refused = refusal(&engine);
+    assert!(
+        matches!(
+            refused,
+            OpenError::Newer {
+                found: 7,
+                known: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_file_that_is_something_else_is_refused() {
+    let foreign = |write: &dyn Fn(&Path)| {
+        let engine = EmbeddedEngine::new();
+        write(&engine.file());
+        let refused = refusal(&engine);
+        assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
+    };
+    foreign(&|path| fs::write(path, "not a database\n".repeat(100)).unwrap());
+    foreign(&|path| fs::write(path, "short").unwrap());
+    foreign(&|path| {
+        let other = Connection::open(path).unwrap();
+        other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    });
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused() {
+    let damaged = async |damage: &str, make: fn(&File)| {
+        let engine = written().await;
+        make(&File::options().write(true).open(engine.file()).unwrap());
+        let refused = refusal(&engine);
+        assert!(
+            matches!(refused, OpenError::Damaged { .. }),
+            "{damage}: {refused}"
+        );
+    };
+    damaged("empty", |file| file.set_len(0).unwrap()).await;
+    damaged("cut in the header", |file| file.set_len(50).unwrap()).await;
+    damaged("cut in a page", |file| file.set_len(5_000).unwrap()).await;
+    damaged("cut in the middle", |file| {
+        let pages = file.metadata().unwrap().len() / 4096;
+        file.set_len(pages / 2 * 4096).unwrap();
+    })
+    .await;
+    damaged("garbled", |mut file| {
+        for page in 1..20 {
+            file.seek(SeekFrom::Start(page * 4096)).unwrap();
+            file.write_all(&[0xa5; 2048]).unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_damage() {
+    let engine = written().await;
+    let file = Connection::open(engine.file()).unwrap();
+    file.execute_batch("DROP TABLE head").unwrap();
+    file.close().unwrap();
+    let refused = refusal(&engine);
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+}
+
+#[test]
+fn a_log_without_its_file_is_not_begun_anew() {
+    let engine = EmbeddedEngine::new();
+    let log = engine.folder.path().join("journal.sqlite-wal");
+    fs::write(&log, "x").unwrap();
+    let refused = engine.try_open().err().unwrap();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(!engine.file().exists());
+    assert_eq!(fs::read(&log).unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn a_beginning_that_was_cut_off_is_begun_again() {
+    let engine = EmbeddedEngine::new();
+    fs::write(engine.folder.path().join("journal.sqlite.new"), "half").unwrap();
+    let journal = engine.open().await;
+    assert_eq!(append(&*journal, &["a"]).await, [1]);
+}
+
+/// What a host that is killed leaves behind: the files as they are while the
+/// journal is open.
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_crash() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    append(&*journal, &["a", "b"]).await;
+    let shipping = subscribe(&*journal, "shipping").await;
+    let settlement = Settlement {
+        publish: vec![proposal("c", 1)],
+        ..done(shipping, 1, 1)
+    };
+    journal.settle(vec![settlement]).await.unwrap();
+
+    let crashed = EmbeddedEngine::new();
+    for file in ["journal.sqlite", "journal.sqlite-wal"] {
+        fs::copy(
+            engine.folder.path().join(file),
+            crashed.folder.path().join(file),
+        )
+        .unwrap();
+    }
+    let journal = crashed.open().await;
+    let all = journal.read(Sequence(0), 10, usize::MAX).await.unwrap();
+    assert_eq!(ids(&all), ["a", "b", "c"]);
+    assert_eq!(journal.attempts(Sequence(1)).await.unwrap().len(), 1);
+    assert_eq!(append(&*journal, &["d"]).await, [4]);
+}
+
+#[tokio::test]
+async fn a_sequence_is_never_given_twice() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    append(&*journal, &["a", "b"]).await;
+    journal.close().await.unwrap();
+    let file = Connection::open(engine.file()).unwrap();
+    file.execute_batch("DELETE FROM events").unwrap();
+    file.close().unwrap();
+    let journal = engine.open().await;
+    assert_eq!(append(&*journal, &["c"]).await, [3]);
+}
+
+#[tokio::test]
+async fn another_program_in_the_file_is_waited_for_and_then_refused() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    let other = Connection::open(engine.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = journal.append(vec![event("a")]).await;
+    assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(append(&*journal, &["b"]).await, [1]);
+    assert_eq!(*journal.failed().borrow(), None);
+}
+
+#[tokio::test]
+async fn appends_at_the_same_time_share_commits() {
+    let engine = EmbeddedEngine::new();
+    let journal = Arc::new(engine.try_open().unwrap());
+    let mut appends = JoinSet::new();
+    for n in 0..1_000 {
+        let journal = Arc::clone(&journal);
+        appends.spawn(async move { append(&*journal, &[&n.to_string()]).await });
+    }
+    assert_eq!(appends.join_all().await.len(), 1_000);
+    assert!(journal.commits() < 1_000, "{} commits", journal.commits());
+}

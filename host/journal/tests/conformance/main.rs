@@ -1,0 +1,82 @@
+//! What every engine of the journal promises, and what only one of them does.
+//!
+//! Each test of the suite is written once, against the trait, and runs on each
+//! engine that is named at the end of this file.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at what it does not expect; clippy knows only `#[test]` functions"
+)]
+
+mod append;
+mod attempts;
+mod close;
+mod embedded;
+mod engine;
+mod exceptions;
+mod read;
+mod settle;
+mod subscribe;
+
+/// Runs the whole suite on an engine.
+macro_rules! suite {
+    ($name:ident, $engine:ty: $($module:ident { $($test:ident)* })*) => {
+        mod $name {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $test() {
+                    crate::$module::$test(<$engine as crate::engine::Engine>::new()).await;
+                })*
+            })*
+        }
+    };
+    ($name:ident, $engine:ty) => {
+        suite! { $name, $engine:
+            append {
+                sequences_count_from_one_without_a_gap
+                an_event_outlives_a_restart_as_it_was
+                the_same_source_and_id_twice_is_one_event
+                many_at_once_are_each_appended_once
+                the_head_follows_the_newest_event
+            }
+            read {
+                ends_at_its_bounds
+                memory_and_disk_agree
+                finds_by_sequence_and_by_id
+                pages_through_the_newest
+            }
+            subscribe {
+                begins_where_it_is_told_to
+                goes_on_where_it_was
+                a_cursor_never_goes_back
+                knows_what_was_settled_out_of_order
+                lists_every_subscription
+            }
+            settle {
+                publishes_with_the_outcome
+                a_repeated_settlement_changes_nothing
+                an_event_published_twice_is_one_event
+                an_unknown_subscription_stores_nothing
+            }
+            exceptions {
+                a_delivery_waits_and_is_done
+                a_dead_letter_is_driven_again
+                due_leaves_out_what_is_excepted
+                are_listed_by_handler_and_event
+                all_dead_letters_of_a_handler_are_driven_again
+            }
+            attempts {
+                are_listed_by_event
+                the_newest_come_first
+            }
+            close {
+                what_is_asked_for_afterwards_is_refused
+                a_drop_loses_nothing
+            }
+        }
+    };
+}
+
+suite!(on_embedded, crate::embedded::EmbeddedEngine);

@@ -1,0 +1,122 @@
+//! The engine that all handlers share.
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+};
+use waystation_core::limits;
+
+use crate::MemoryReset;
+use crate::cache::Cache;
+
+/// Compiles components and holds the pool that their instances come from. Cheap
+/// to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) compiles: Arc<Semaphore>,
+    memory_reset: MemoryReset,
+}
+
+/// The engine cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The pool of instances could not be reserved.
+    #[error(
+        "cannot reserve address space for {} instances: {reason}; is `ulimit -v` set?",
+        limits::INSTANCES_MAX
+    )]
+    Pool {
+        /// What wasmtime says.
+        reason: String,
+    },
+    /// The thread that interrupts guests could not be started.
+    #[error("cannot start the thread that keeps guests' time: {0}")]
+    Ticker(std::io::Error),
+}
+
+impl Engine {
+    /// Starts the engine. Compiled code is kept in `cache`, if given.
+    pub fn new(cache: Option<Cache>) -> Result<Self, EngineError> {
+        let (memory_reset, _) = MemoryReset::probe();
+        Self::with_memory_reset(cache, memory_reset)
+    }
+
+    /// Starts the engine with a given way to clean memory.
+    pub fn with_memory_reset(
+        cache: Option<Cache>,
+        memory_reset: MemoryReset,
+    ) -> Result<Self, EngineError> {
+        let wasmtime =
+            wasmtime::Engine::new(&config(memory_reset)).map_err(|error| EngineError::Pool {
+                reason: format!("{error:#}"),
+            })?;
+        start_ticker(&wasmtime).map_err(EngineError::Ticker)?;
+        Ok(Self {
+            wasmtime,
+            cache: cache.map(Arc::new),
+            compiles: Arc::new(Semaphore::new(limits::COMPILES_MAX)),
+            memory_reset,
+        })
+    }
+
+    /// How the memory of an instance is made clean for the next one.
+    pub fn memory_reset(&self) -> MemoryReset {
+        self.memory_reset
+    }
+}
+
+fn config(memory_reset: MemoryReset) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits::INSTANCES_MAX)
+        .total_core_instances(limits::INSTANCES_MAX * 4)
+        .total_memories(limits::INSTANCES_MAX)
+        .total_tables(limits::INSTANCES_MAX * 4)
+        .total_stacks(limits::INSTANCES_MAX)
+        .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
+        .max_memories_per_component(limits::CORE_INSTANCES_MAX)
+        .max_tables_per_component(limits::CORE_INSTANCES_MAX)
+        .max_memory_size(limits::MEMORY_BYTES_MAX)
+        .table_elements(limits::TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(2 * 1024 * 1024)
+        .table_keep_resident(64 * 1024);
+    match memory_reset {
+        MemoryReset::Scan => pool.pagemap_scan(Enabled::Yes),
+        MemoryReset::Decommit => pool.pagemap_scan(Enabled::No).decommit_batch_size(16),
+    };
+
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .epoch_interruption(true)
+        .consume_fuel(false)
+        .concurrency_support(false)
+        .max_wasm_stack(limits::WASM_STACK_BYTES)
+        .async_stack_size(limits::WASM_STACK_BYTES * 4)
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false);
+    config
+}
+
+/// Ends the running time slice of every guest at each tick. The thread ends with
+/// the engine.
+fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new().name("epoch".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::park_timeout(limits::EPOCH_TICK);
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! `waystation build`: Rust handler packages to components.
+//!
+//! This is the only place that knows how: which toolchain, which target, which
+//! flags. A `cdylib` built for wasm32-wasip2 is a component at once.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+use serde::Deserialize;
+use waystation_core::limits;
+
+const TARGET: &str = "wasm32-wasip2";
+const TOOLCHAIN_SCRIPT: &str = include_str!("../../../guest-sdk/toolchain.sh");
+
+/// What an outer build leaves in the environment, which must not steer a guest's.
+const OUTER_BUILD: [&str; 4] = [
+    "RUSTC",
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTUP_TOOLCHAIN",
+];
+
+/// Compile Rust handler packages to components
+#[derive(Args, Clone, Debug)]
+pub struct BuildArgs {
+    /// Folders that are handler packages or hold some
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// The folder for the components; a host may be watching it
+    #[arg(long, value_name = "DIR", default_value = "handlers")]
+    pub out: PathBuf,
+}
+
+/// A component that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Builds what the arguments name and prints a line for each component.
+///
+/// # Errors
+/// As [`build`].
+pub fn run(args: &BuildArgs) -> Result<()> {
+    build(&args.dirs, &args.out).map(drop)
+}
+
+/// Builds each handler package and puts NAME.wasm into `out`, one after another.
+/// A line about each goes to stdout, what cargo says to stderr.
+///
+/// # Errors
+/// When a folder holds no handler package, the toolchain cannot be had, or a
+/// package does not compile: cargo has then shown the author's error.
+pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
+    let mut packages = Vec::new();
+    for dir in dirs {
+        packages.extend(find_packages(dir)?);
+    }
+    let toolchain = Toolchain::find()?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+
+    let mut built = Vec::new();
+    for package in packages {
+        let component = toolchain.build(&package, out)?;
+        let name = component
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        let kb = component.bytes.div_ceil(1000);
+        let seconds = component.took.as_secs_f64();
+        writeln!(std::io::stdout(), "{name:<28} {kb:>6} KB {seconds:>6.1} s")?;
+        built.push(component);
+    }
+    Ok(built)
+}
+
+/// The folder itself if it is a package, else its direct children that are.
+fn find_packages(dir: &Path) -> Result<Vec<PathBuf>> {
+    let is_package = |dir: &Path| dir.join("Cargo.toml").is_file();
+    if is_package(dir) && !is_workspace_only(dir)? {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut packages = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if is_package(&path) {
+            packages.push(path);
+        }
+    }
+    ensure!(
+        !packages.is_empty(),
+        "{} is no Rust package and holds none: there is no Cargo.toml in it or in a folder of it",
+        dir.display()
+    );
+    packages.sort();
+    Ok(packages)
+}
+
+fn is_workspace_only(dir: &Path) -> Result<bool> {
+    let path = dir.join("Cargo.toml");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: toml::Table =
+        toml::from_str(&text).with_context(|| format!("{} is not valid TOML", path.display()))?;
+    Ok(!manifest.contains_key("package"))
+}
+
+/// A Rust toolchain that has the target.
+struct Toolchain {
+    rustc: PathBuf,
+    cargo: PathBuf,
+    /// Tells toolchains apart in the name of a folder.
+    version: String,
+}
+
+impl Toolchain {
+    /// The one that the SDK's script finds or makes.
+    fn find() -> Result<Self> {
+        let mut script = Command::new("sh")
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run sh, which finds the toolchain for handlers")?;
+        let mut stdin = script.stdin.take().context("sh has no stdin")?;
+        stdin.write_all(TOOLCHAIN_SCRIPT.as_bytes())?;
+        drop(stdin);
+        let output = script.wait_with_output()?;
+        ensure!(
+            output.status.success(),
+            "there is no toolchain for handlers; the lines above say what to do"
+        );
+        let text = String::from_utf8(output.stdout)?;
+        let rustc = PathBuf::from(
+            text.lines()
+                .last()
+                .context("the toolchain script printed no path")?,
+        );
+        let beside = rustc.with_file_name("cargo");
+        let cargo = if beside.is_file() {
+            beside
+        } else {
+            "cargo".into()
+        };
+        let version = version(&rustc)?;
+        Ok(Self {
+            rustc,
+            cargo,
+            version,
+        })
+    }
+
+    fn cargo(&self) -> Command {
+        let mut command = Command::new(&self.cargo);
+        for variable in OUTER_BUILD {
+            command.env_remove(variable);
+        }
+        command.env("RUSTC", &self.rustc);
+        command
+    }
+
+    fn build(&self, dir: &Path, out: &Path) -> Result<Built> {
+        let started = Instant::now();
+        let package = self.package(dir)?;
+        let compiled = self.compile(dir, &package)?;
+        let path = out.join(format!("{}.wasm", package.name));
+        put(&compiled, &path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Built {
+            bytes: fs::metadata(&path)?.len(),
+            path,
+            took: started.elapsed(),
+        })
+    }
+
+    fn package(&self, dir: &Path) -> Result<Package> {
+        let manifest = dir.join("Cargo.toml");
+        let output = self
+            .cargo()
+            .args([
+                "metadata",
+                "--no-deps",
+                "--format-version=1",
+                "--manifest-path",
+            ])
+            .arg(&manifest)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot run {}", self.cargo.display()))?;
+        ensure!(
+            output.status.success(),
+            "cargo cannot read {}",
+            manifest.display()
+        );
+        let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
+
+        let manifest = fs::canonicalize(&manifest)?;
+        let package = metadata
+            .packages
+            .into_iter()
+            .find(|package| package.manifest_path == manifest)
+            .with_context(|| {
+                format!("cargo does not know the package of {}", manifest.display())
+            })?;
+        ensure!(
+            package
+                .targets
+                .iter()
+                .any(|target| is_cdylib(&target.crate_types)),
+            "{} is no handler: set crate-type = [\"cdylib\"] under [lib] in {}",
+            package.name,
+            manifest.display()
+        );
+        // Cargo does not see that a toolchain was rebuilt, so each has a folder.
+        let target_dir = metadata
+            .target_directory
+            .join("handlers")
+            .join(&self.version);
+        Ok(Package {
+            name: package.name,
+            target_dir,
+        })
+    }
+
+    /// Gives the path of the component in cargo's target folder.
+    fn compile(&self, dir: &Path, package: &Package) -> Result<PathBuf> {
+        let mut cargo = self
+            .cargo()
+            .args(["build", "--release", "--lib", "--target", TARGET])
+            .arg("--message-format=json-render-diagnostics")
+            .args(configuration())
+            .arg("--target-dir")
+            .arg(&package.target_dir)
+            .arg("--manifest-path")
+            .arg(dir.join("Cargo.toml"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.cargo.display()))?;
+        let stdout = cargo.stdout.take().context("cargo has no stdout")?;
+        let mut component = None;
+        for line in BufReader::new(stdout).lines() {
+            // A dependency's build script may print what is no message.
+            if let Ok(Message { filenames, target }) = serde_json::from_str(&line?) {
+                let is_wasm = |file: &PathBuf| file.extension() == Some(OsStr::new("wasm"));
+                if is_cdylib(&target.crate_types) {
+                    component = filenames.into_iter().find(is_wasm).or(component);
+                }
+            }
+        }
+        if !cargo.wait()?.success() {
+            bail!(
+                "{} does not compile; cargo's lines above say why",
+                package.name
+            );
+        }
+        component.ok_or_else(|| anyhow!("cargo made no component of {}", package.name))
+    }
+}
+
+/// A handler package.
+struct Package {
+    name: String,
+    target_dir: PathBuf,
+}
+
+/// What `cargo metadata` prints, as far as needed.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<MetadataPackage>,
+    target_directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct MetadataPackage {
+    name: String,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    crate_types: Vec<String>,
+}
+
+/// A line of `cargo build --message-format=json` about something it made.
+#[derive(Deserialize)]
+struct Message {
+    target: Target,
+    filenames: Vec<PathBuf>,
+}
+
+fn is_cdylib(crate_types: &[String]) -> bool {
+    crate_types.iter().any(|crate_type| crate_type == "cdylib")
+}
+
+/// Small and fast guests whose names are left for backtraces.
+///
+/// The allocator of the guest's libc takes the memory that is there at the start
+/// before it asks for more, so with this much an ordinary event never grows the
+/// memory, which would cost the host more than the event itself.
+fn configuration() -> Vec<String> {
+    let flags = [
+        format!(
+            "-Clink-arg=--initial-memory={}",
+            limits::GUEST_INITIAL_MEMORY_BYTES
+        ),
+        format!("-Clink-arg=-zstack-size={}", limits::GUEST_STACK_BYTES),
+    ];
+    [
+        format!("target.{TARGET}.rustflags={flags:?}"),
+        "profile.release.opt-level=3".to_owned(),
+        "profile.release.lto=\"fat\"".to_owned(),
+        "profile.release.codegen-units=1".to_owned(),
+        "profile.release.panic=\"abort\"".to_owned(),
+        "profile.release.debug=false".to_owned(),
+        "profile.release.strip=\"debuginfo\"".to_owned(),
+    ]
+    .into_iter()
+    .flat_map(|setting| ["--config".to_owned(), setting])
+    .collect()
+}
+
+/// The release and the folder of the toolchain: two builds of one release are in
+/// two folders.
+fn version(rustc: &Path) -> Result<String> {
+    let output = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("cannot run {}", rustc.display()))?;
+    ensure!(
+        output.status.success(),
+        "{} does not tell its version",
+        rustc.display()
+    );
+    let text = String::from_utf8(output.stdout)?;
+    let release = text
+        .split_whitespace()
+        .nth(1)
+        .context("rustc --version names no release")?;
+    let sysroot = rustc
+        .ancestors()
+        .nth(2)
+        .and_then(Path::file_name)
+        .unwrap_or_default();
+    Ok(format!("{release}-{}", sysroot.display()))
+}
+
+/// Puts a whole file in place at once: a host may be watching the folder.
+fn put(from: &Path, to: &Path) -> std::io::Result<()> {
+    let partial = to.with_extension("wasm.partial");
+    fs::copy(from, &partial)?;
+    fs::rename(&partial, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(dir: &Path) {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("Cargo.toml"), "[package]\nname = \"a\"\n").unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_a_package_or_holds_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+        package(&two);
+        package(&one);
+        fs::create_dir(folder.path().join("notes")).unwrap();
+        assert_eq!(find_packages(&one).unwrap(), std::slice::from_ref(&one));
+        assert_eq!(
+            find_packages(folder.path()).unwrap(),
+            [one.clone(), two.clone()]
+        );
+
+        fs::write(
+            folder.path().join("Cargo.toml"),
+            "[workspace]\nmembers = [\"*\"]\n",
+        )
+        .unwrap();
+        assert_eq!(find_packages(folder.path()).unwrap(), [one, two]);
+    }
+
+    #[test]
+    fn a_folder_without_packages_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = find_packages(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains(&folder.path().display().to_string()),
+            "{error}"
+        );
+        assert!(error.contains("Cargo.toml"), "{error}");
+    }
+
+    #[test]
+    fn a_component_is_put_in_place_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "shipping.wasm"].map(|name| folder.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        put(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "nothing is left over"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line: one module a verb.
+//!
+//! A verb gives what it found to standard output and everything else to standard
+//! error, and ends with one of four exit codes ([`exit::Exit`]). The verbs that
+//! ask a running host know its API and nothing of what is behind it.
+
+mod build;
+mod clean;
+mod client;
+mod completions;
+mod dead_letters;
+mod deliveries;
+mod events;
+mod exit;
+mod handlers;
+mod output;
+mod publish;
+mod run;
+mod table;
+mod tree;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Failure;
+
+/// A host for WebAssembly event handlers: stores events, hands each to the
+/// handlers that ask for it, and swaps handlers while they run
+#[derive(Debug, Parser)]
+#[command(
+    name = "waystation",
+    version,
+    after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage or configuration, 3 host unreachable"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Build(build::BuildArgs),
+    Publish(publish::Args),
+    Handlers(handlers::Args),
+    Events(events::Args),
+    Deliveries(deliveries::Args),
+    DeadLetters(dead_letters::Args),
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Run(args) => Ok(run::run(args)?),
+            Command::Build(args) => Ok(build::run(&args)?),
+            Command::Publish(args) => publish::run(args),
+            Command::Handlers(args) => handlers::run(&args),
+            Command::Events(args) => events::run(&args),
+            Command::Deliveries(args) => deliveries::run(&args),
+            Command::DeadLetters(args) => dead_letters::run(&args),
+            Command::Completions(args) => completions::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        let check = |arguments: &str, expected: ErrorKind| {
+            let words = arguments.split(' ');
+            let error = Cli::try_parse_from(words).expect_err(arguments);
+            assert_eq!(error.kind(), expected, "{arguments}");
+            assert_eq!(error.exit_code(), 2, "{arguments}");
+        };
+        check("waystation publish", ErrorKind::MissingRequiredArgument);
+        check(
+            "waystation publish --type t",
+            ErrorKind::MissingRequiredArgument,
+        );
+        check(
+            "waystation publish a.json --type t --source /s",
+            ErrorKind::ArgumentConflict,
+        );
+        check(
+            "waystation publish a.json --id 1",
+            ErrorKind::ArgumentConflict,
+        );
+        check(
+            "waystation handlers --admin nowhere",
+            ErrorKind::ValueValidation,
+        );
+        check(
+            "waystation deliveries --state lost",
+            ErrorKind::InvalidValue,
+        );
+        check(
+            "waystation deliveries --limit 0",
+            ErrorKind::ValueValidation,
+        );
+        check("waystation events 1 --limit 2", ErrorKind::ArgumentConflict);
+        check(
+            "waystation dead-letters --handler a/b",
+            ErrorKind::ValueValidation,
+        );
+        check(
+            "waystation dead-letters redrive",
+            ErrorKind::MissingRequiredArgument,
+        );
+        check(
+            "waystation dead-letters redrive a.1.b --all",
+            ErrorKind::ArgumentConflict,
+        );
+    }
+}

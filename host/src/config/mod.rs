@@ -1,0 +1,202 @@
+//! The configuration of `waystation run`: flags over file over defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use waystation_folder::document;
+
+/// What the host runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The handlers folder.
+    pub handlers: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where events come in.
+    pub listen: SocketAddr,
+    /// Where the admin API is.
+    pub admin: SocketAddr,
+}
+
+/// What may be given; the rest is decided elsewhere. The same keys stand in the
+/// file and on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The handlers folder.
+    pub handlers: Option<PathBuf>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// Where events come in.
+    pub listen: Option<SocketAddr>,
+    /// Where the admin API is.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file has mistakes.
+    #[error("the configuration `{}` has mistakes:\n{mistakes}", path.display())]
+    Mistakes {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        mistakes: document::Mistakes,
+    },
+    /// An address that others can reach.
+    #[error(
+        "`{key}` is {address}, which other machines can reach; the host asks nobody for a token \
+         yet, so it listens on loopback only: use 127.0.0.1 and put a proxy that authenticates in \
+         front of it"
+    )]
+    NotLoopback {
+        /// The key or flag.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// The file that is read if it is there and none is named.
+const FILE: &str = "waystation.toml";
+
+impl Config {
+    /// What holds: `flags` over the file over the defaults. The file is the one
+    /// named, or `waystation.toml` in the current folder if it is there.
+    ///
+    /// Paths in the file are relative to the folder of the file.
+    pub fn load(flags: Given, file: Option<&Path>) -> Result<Self, Error> {
+        let from_file = match file {
+            Some(path) => read(path)?,
+            None if Path::new(FILE).exists() => read(Path::new(FILE))?,
+            None => Given::default(),
+        };
+        let config = Self {
+            handlers: flags
+                .handlers
+                .or(from_file.handlers)
+                .unwrap_or_else(|| "handlers".into()),
+            data: flags
+                .data
+                .or(from_file.data)
+                .unwrap_or_else(|| "data".into()),
+            listen: flags
+                .listen
+                .or(from_file.listen)
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            admin: flags
+                .admin
+                .or(from_file.admin)
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8081))),
+        };
+        for (key, address) in [("listen", config.listen), ("admin", config.admin)] {
+            if !address.ip().is_loopback() {
+                return Err(Error::NotLoopback { key, address });
+            }
+        }
+        Ok(config)
+    }
+}
+
+fn read(path: &Path) -> Result<Given, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut given = parse(&text).map_err(|mistakes| Error::Mistakes {
+        path: path.to_owned(),
+        mistakes,
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in [&mut given.handlers, &mut given.data].into_iter().flatten() {
+        *path = folder.join(&*path);
+    }
+    Ok(given)
+}
+
+fn parse(text: &str) -> Result<Given, document::Mistakes> {
+    document::read(text, |root| Given {
+        handlers: root.key("handlers", path),
+        data: root.key("data", path),
+        listen: root.key("listen", address),
+        admin: root.key("admin", address),
+    })
+}
+
+fn path(value: document::Value<'_>) -> Result<PathBuf, String> {
+    let text = value.string()?;
+    if text.is_empty() {
+        Err("must name a folder".into())
+    } else {
+        Ok(text.into())
+    }
+}
+
+fn address(value: document::Value<'_>) -> Result<SocketAddr, String> {
+    let text = value.string()?;
+    text.parse().map_err(|_| {
+        format!("must be an IP address with a port such as `127.0.0.1:8080`, not `{text}`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let mistakes = parse("handler = 'x'\nlisten = 8080\nadmin = 'here'").unwrap_err();
+        let text = mistakes.to_string();
+        assert!(
+            text.contains("line 1: `handler`: no such key; did you mean `handlers`?"),
+            "{text}"
+        );
+        assert!(text.contains("line 2: `listen`"), "{text}");
+        assert!(
+            text.contains("line 3: `admin`: must be an IP address"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.toml");
+        std::fs::write(
+            &file,
+            "data = 'store'\nlisten = '127.0.0.1:1'\nadmin = '[::1]:2'",
+        )
+        .unwrap();
+        let flags = Given {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
+            ..Given::default()
+        };
+        let config = Config::load(flags, Some(&file)).unwrap();
+        assert_eq!(config.handlers, Path::new("handlers"));
+        assert_eq!(config.data, folder.path().join("store"));
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.admin.port(), 2);
+    }
+
+    #[test]
+    fn an_address_that_others_can_reach_is_refused() {
+        let given = Given {
+            admin: Some(SocketAddr::from(([0, 0, 0, 0], 1))),
+            ..Given::default()
+        };
+        let error = Config::load(given, Some(Path::new("/dev/null"))).unwrap_err();
+        assert!(
+            error.to_string().starts_with("`admin` is 0.0.0.0:1"),
+            "{error}"
+        );
+    }
+}

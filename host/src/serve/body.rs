@@ -1,0 +1,153 @@
+//! Bodies, read within a size, a time and a share of the memory.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use waystation_core::limits;
+
+use super::problem::{Kind, Rejection};
+
+/// Reads bodies, and bounds what they take in memory together.
+#[derive(Clone)]
+pub struct Bodies {
+    room_bytes: Arc<Semaphore>,
+}
+
+/// A body that was read. It takes up room until it is dropped.
+pub struct Read {
+    /// The body.
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Bodies {
+    /// Bodies that take so many bytes together.
+    pub fn new(room_bytes: usize) -> Self {
+        Self {
+            room_bytes: Arc::new(Semaphore::new(room_bytes)),
+        }
+    }
+
+    /// Reads a body of at most `bytes_max` bytes.
+    pub async fn read(&self, body: Body, bytes_max: usize) -> Result<Read, Rejection> {
+        let too_large = || {
+            let detail = format!("the body is larger than {bytes_max} bytes");
+            Rejection::new(Kind::TooLarge, detail).about(None, "body-size")
+        };
+        // Content-Length tells before a byte is read.
+        if body.size_hint().lower() > bytes_max as u64 {
+            return Err(too_large());
+        }
+        let read = async {
+            let mut chunks = body.into_data_stream();
+            let mut bytes = BytesMut::new();
+            let mut room: Option<OwnedSemaphorePermit> = None;
+            while let Some(chunk) = chunks.next().await {
+                let chunk = chunk.map_err(|error| broken(&error))?;
+                if chunk.len() > bytes_max - bytes.len() {
+                    return Err(too_large());
+                }
+                let more = self.room(chunk.len())?;
+                match &mut room {
+                    Some(room) => room.merge(more),
+                    None => room = Some(more),
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(Read {
+                bytes: bytes.freeze(),
+                _room: room,
+            })
+        };
+        timeout(limits::HTTP_BODY_TIMEOUT, read)
+            .await
+            .unwrap_or_else(|_| Err(slow()))
+    }
+
+    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Arc::clone(&self.room_bytes)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| Rejection::new(Kind::Busy, "too many bodies are read at once: try again"))
+    }
+}
+
+fn broken(error: &axum::Error) -> Rejection {
+    Rejection::new(Kind::Body, format!("the body broke off: {error}"))
+}
+
+fn slow() -> Rejection {
+    let detail = format!(
+        "the body did not come within {:?}",
+        limits::HTTP_BODY_TIMEOUT
+    );
+    Rejection::new(Kind::Slow, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+    use futures_util::stream;
+
+    use super::*;
+
+    fn chunks(chunks: &[&'static [u8]]) -> Body {
+        let chunks: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok(Bytes::from_static(chunk)))
+            .collect();
+        Body::from_stream(stream::iter::<Vec<Result<Bytes, axum::Error>>>(chunks))
+    }
+
+    async fn check(bodies: &Bodies, body: Body, expected: Result<&'static [u8], StatusCode>) {
+        let read = bodies.read(body, 8).await;
+        let found = read
+            .map(|read| read.bytes)
+            .map_err(|error| error.into_response().status());
+        assert_eq!(found, expected.map(Bytes::from_static));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_with_and_without_a_length() {
+        let bodies = Bodies::new(100);
+        check(&bodies, Body::empty(), Ok(b"")).await;
+        check(&bodies, Body::from("12345678"), Ok(b"12345678")).await;
+        check(&bodies, chunks(&[b"1234", b"5678"]), Ok(b"12345678")).await;
+        let too_large = Err(StatusCode::PAYLOAD_TOO_LARGE);
+        check(&bodies, Body::from("123456789"), too_large).await;
+        check(&bodies, chunks(&[b"1234", b"5678", b"9"]), too_large).await;
+    }
+
+    #[tokio::test]
+    async fn all_bodies_together_are_bounded() {
+        let bodies = Bodies::new(10);
+        let held = bodies.read(Body::from("12345678"), 8).await.unwrap();
+        check(&bodies, Body::from("12"), Ok(b"12")).await;
+        check(
+            &bodies,
+            Body::from("123"),
+            Err(StatusCode::SERVICE_UNAVAILABLE),
+        )
+        .await;
+        drop(held);
+        check(&bodies, Body::from("123"), Ok(b"123")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_its_time() {
+        let never = Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>());
+        check(&Bodies::new(10), never, Err(StatusCode::REQUEST_TIMEOUT)).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_refused() {
+        let broken = stream::iter([Err(axum::Error::new("connection reset"))]);
+        let broken = Body::from_stream::<_>(broken.map(|e: Result<Bytes, axum::Error>| e));
+        check(&Bodies::new(10), broken, Err(StatusCode::BAD_REQUEST)).await;
+    }
+}

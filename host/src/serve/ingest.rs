@@ -1,0 +1,95 @@
+//! Where events come in: `POST /events`, by the HTTP binding of CloudEvents.
+//!
+//! It answers 202 only when the events are durable. It knows the journal and
+//! nothing of handlers: whoever publishes never learns who listens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use waystation_core::formats::{Mode, ParseError, http, json};
+use waystation_core::{Event, limits};
+use waystation_journal::Journal;
+
+use super::body::Bodies;
+use super::problem::{Kind, Rejection, no_such_method, no_such_path};
+use crate::api::Accepted;
+
+/// What takes events in.
+#[derive(Clone)]
+pub struct Ingest {
+    /// Where they are stored.
+    pub journal: Arc<dyn Journal>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    journal: Arc<dyn Journal>,
+    bodies: Bodies,
+}
+
+/// The routes for publishers.
+pub fn router(ingest: Ingest) -> Router {
+    let shared = Shared {
+        journal: ingest.journal,
+        bodies: Bodies::new(limits::HTTP_BODIES_BYTES_MAX),
+    };
+    Router::new()
+        .route("/events", post(publish))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(shared)
+}
+
+async fn publish(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Accepted>), Rejection> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.as_bytes());
+    let mode = Mode::of(content_type)?;
+    if mode == Mode::Binary && !headers.keys().any(|name| name.as_str().starts_with("ce-")) {
+        return Err(no_event());
+    }
+    let body = shared.bodies.read(body, limits::BODY_BYTES_MAX).await?;
+    let events = parse(mode, &headers, body.bytes.clone())?;
+    let appended = shared.journal.append(events).await?;
+    let duplicates = appended.iter().filter(|event| event.duplicate).count();
+    let accepted = Accepted {
+        accepted: appended.len() - duplicates,
+        duplicates,
+        sequences: appended.iter().map(|event| event.sequence).collect(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+fn parse(mode: Mode, headers: &HeaderMap, body: Bytes) -> Result<Vec<Event>, ParseError> {
+    match mode {
+        Mode::Binary => {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes()));
+            Ok(vec![http::parse(headers, body)?])
+        }
+        Mode::Structured => Ok(vec![json::parse(&body)?]),
+        Mode::Batch => json::parse_batch(&body),
+    }
+}
+
+/// The answer to what is, most likely, plain JSON.
+fn no_event() -> Rejection {
+    let detail = "this is no CloudEvent: it has no header that begins with `ce-`. Send the event as \
+                  JSON with `Content-Type: application/cloudevents+json`, several of them with \
+                  `application/cloudevents-batch+json`, or its data in the body and its attributes \
+                  in the headers `ce-specversion`, `ce-id`, `ce-source` and `ce-type`";
+    Rejection::new(Kind::Attribute, detail).about(Some("specversion"), "required")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The components that the tests drop into handlers folders.
+
+use std::path::{Path, PathBuf};
+
+/// The folder that holds the build output of this profile: the parent of `deps`,
+/// where tests lie, and of the binaries.
+pub fn profile() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().unwrap();
+    if folder.ends_with("deps") {
+        folder.parent().unwrap().to_owned()
+    } else {
+        folder.to_owned()
+    }
+}
+
+/// The folder that holds the components.
+pub fn folder() -> PathBuf {
+    profile().parent().unwrap().join("guests")
+}
+
+/// The bytes of a component that `make guests` built.
+pub fn component(name: &str) -> Vec<u8> {
+    let path = folder().join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests` first", path.display()))
+}
+
+/// The `scripted` fixture with a generation of its own: the text in its two
+/// marks is overwritten.
+pub fn scripted(generation: &str) -> Vec<u8> {
+    const PREFIX: &[u8] = b"generation:";
+    const ROOM: usize = 32 - PREFIX.len();
+    assert!(generation.len() <= ROOM, "`{generation}` is too long");
+    let text = format!("{generation:-<ROOM$}");
+    let mut bytes = component("scripted");
+    for mark in [&b"generation:a-"[..], b"generation:b-"] {
+        let at = bytes
+            .windows(mark.len())
+            .position(|window| window == mark)
+            .expect("the mark of the scripted fixture");
+        bytes[at + PREFIX.len()..][..ROOM].copy_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// Writes a component beside its place and renames it, so that no reader sees
+/// half of it.
+pub fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
+    let partial = folder.join(format!(".{name}.partial"));
+    std::fs::write(&partial, bytes).unwrap();
+    std::fs::rename(partial, folder.join(format!("{name}.wasm"))).unwrap();
+}
