@@ -1,14 +1,15 @@
 # What a reader, a contributor and CI run. Everything lands below target/.
 
-GUESTS := target/guests
 # A runner with a limit for each test where it is there, else cargo's own.
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
+GUESTS := target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test lint guests build
+.PHONY: demo test lint guests
 
-# Shows what Waystation does; ONCE=1 ends by itself.
-demo: guests
-	cargo build --package e2e --bin demo
+# Shows what Waystation does, and stays up; with ONCE=1 it ends by itself.
+demo:
+	cargo build --workspace --bins
+	$(GUESTS)
 	target/debug/demo $(if $(ONCE),--once)
 
 # All tests, from the formats to the running host.
@@ -16,15 +17,14 @@ test: guests
 	$(RUNNER)
 	cargo test --workspace --doc
 
+# The sample handlers and the fixtures as components. The tests are built along
+# with the binary that builds them, so that nothing is compiled twice.
+guests:
+	cargo build --workspace --bins --tests
+	$(GUESTS)
+
 # What must be clean before a change is merged.
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-
-# The sample handlers and the fixtures, as components.
-guests: build
-	target/debug/waystation build handlers tests/fixtures --out $(GUESTS)
-
-build:
-	cargo build --package waystation

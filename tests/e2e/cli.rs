@@ -59,7 +59,7 @@ fn publishes_one_event_from_flags() {
 
 #[test]
 fn publishes_json_lines_arrays_and_single_events() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     let lines = format!("{}\n\n{}\n", event("l1"), event("l2"));
     let file = site.root().join("events.jsonl");
@@ -81,7 +81,7 @@ fn publishes_json_lines_arrays_and_single_events() {
 
 #[test]
 fn a_bad_line_is_named() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     let lines = format!("{}\n{{\"specversion\":\"1.0\"}}\n", event("good"));
     let output = publish(&host, &["-"], &lines);
@@ -122,7 +122,7 @@ fn shows_what_it_has_for_people_and_for_programs() {
 
 #[test]
 fn exit_codes_tell_what_happened() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     assert_eq!(host.cli(&["events", "nobody"]).status.code(), Some(1));
     assert_eq!(

@@ -39,7 +39,7 @@ fn what_is_no_handler_is_refused_with_its_reason() {
 
 #[test]
 fn a_precompiled_file_is_named_at_the_start() {
-    let site = Site::new();
+    let site = Site::empty();
     std::fs::write(site.handlers().join("old.cwasm"), b"x").unwrap();
     let mut host = site.start();
     let line = host.wait_for_line(|line| line.contains("old.cwasm"));

@@ -68,7 +68,7 @@ fn the_same_event_twice_is_one_event() {
 
 #[test]
 fn a_malformed_event_is_refused_and_not_stored() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     let mut no_id = payment("x");
     no_id.as_object_mut().unwrap().remove("id");

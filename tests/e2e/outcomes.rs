@@ -83,7 +83,7 @@ fn misbehaviour_uses_up_its_attempts_and_disturbs_nobody() {
 /// A dead letter comes through once a fixed build was dropped in.
 #[test]
 fn a_dead_letter_is_driven_again_with_a_fixed_build() {
-    let site = Site::new();
+    let site = Site::empty();
     // This build takes an event that it cannot decode for a mistake of the sender.
     site.drop_in("shipping", &guests::component("shipping"));
     let mut host = site.start();

@@ -15,7 +15,7 @@ fn refused(output: &Output, expected: &[&str]) {
 
 #[test]
 fn a_port_in_use() {
-    let site = Site::new();
+    let site = Site::empty();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = waystation()
@@ -28,7 +28,7 @@ fn a_port_in_use() {
 
 #[test]
 fn a_folder_that_is_not_there() {
-    let site = Site::new();
+    let site = Site::empty();
     std::fs::remove_dir(site.handlers()).unwrap();
     let output = site.command().output().unwrap();
     refused(&output, &["handlers folder", "`handlers`"]);
@@ -36,7 +36,7 @@ fn a_folder_that_is_not_there() {
 
 #[test]
 fn a_wrong_key_in_the_configuration() {
-    let site = Site::new();
+    let site = Site::empty();
     std::fs::write(
         site.root().join("waystation.toml"),
         "lisen = '127.0.0.1:0'\n",
@@ -52,7 +52,7 @@ fn a_wrong_key_in_the_configuration() {
 
 #[test]
 fn a_damaged_journal() {
-    let site = Site::new();
+    let site = Site::empty();
     site.start().stop();
     let journal = site.data().join("journal.sqlite");
     std::fs::write(&journal, b"this was a journal once").unwrap();
@@ -63,7 +63,7 @@ fn a_damaged_journal() {
 
 #[test]
 fn two_hosts_on_one_data_folder() {
-    let site = Site::new();
+    let site = Site::empty();
     let first = site.start();
     let output = site.command().output().unwrap();
     refused(&output, &["another host is using the data folder"]);
@@ -76,7 +76,7 @@ fn two_hosts_on_one_data_folder() {
 
 #[test]
 fn an_address_that_other_machines_reach() {
-    let site = Site::new();
+    let site = Site::empty();
     let output = waystation()
         .current_dir(site.root())
         .args(["run", "--listen", "0.0.0.0:0"])
@@ -87,7 +87,7 @@ fn an_address_that_other_machines_reach() {
 
 #[test]
 fn health_and_readiness() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     for path in ["/healthz", "/readyz"] {
         let url = format!("{}{path}", host.admin());
@@ -99,7 +99,7 @@ fn health_and_readiness() {
 /// its own for the loopback address.
 #[test]
 fn the_admin_api_answers_to_its_own_names_only() {
-    let site = Site::new();
+    let site = Site::empty();
     let host = site.start();
     let request =
         ureq::get(format!("{}/api/handlers", host.admin())).header("host", "evil.example");

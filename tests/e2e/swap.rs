@@ -27,7 +27,7 @@ fn wait_for_swap(host: &mut Host, before: &str) -> String {
 
 #[test]
 fn every_way_to_replace_a_file_swaps_the_handler_and_loses_nothing() {
-    let site = Site::new();
+    let site = Site::empty();
     site.drop_in("scripted", &guests::scripted("start"));
     let mut host = site.start();
     let path = site.handlers().join("scripted.wasm");
@@ -139,7 +139,7 @@ fn every_way_to_replace_a_file_swaps_the_handler_and_loses_nothing() {
 /// The attempts of every generation carry its digest.
 #[test]
 fn attempts_name_the_generation_that_made_them() {
-    let site = Site::new();
+    let site = Site::empty();
     site.drop_in("scripted", &guests::scripted("one"));
     let mut host = site.start();
     let one = host.handler("scripted")["serving"]["generation"]

@@ -39,7 +39,7 @@ pub struct Site {
 
 impl Site {
     /// An empty handlers folder and no data folder yet.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("handlers")).unwrap();
         Self { root }
@@ -47,7 +47,7 @@ impl Site {
 
     /// A handlers folder with these components.
     pub fn with(names: &[&str]) -> Self {
-        let site = Self::new();
+        let site = Self::empty();
         for name in names {
             site.drop_in(name, &guests::component(name));
         }

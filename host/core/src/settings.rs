@@ -1,6 +1,5 @@
 //! What holds for one handler after the operator had the last word.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{Descriptor, Filter, Instances, Order, RetryPolicy, Timestamp, TypePattern, limits};
@@ -29,8 +28,6 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// How often and how soon a delivery is tried again.
     pub retry: RetryPolicy,
-    /// Configuration that the handler may read.
-    pub config: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -47,7 +44,6 @@ impl Settings {
             timeout: limits::ATTEMPT_TIMEOUT,
             memory_bytes: limits::MEMORY_BYTES,
             retry: RetryPolicy::default(),
-            config: BTreeMap::new(),
         }
     }
 

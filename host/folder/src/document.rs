@@ -25,7 +25,6 @@ mod mistake;
 mod unit;
 mod value;
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -68,8 +67,6 @@ pub struct Table<'a> {
     path: String,
     entries: &'a DeTable<'a>,
     asked: Vec<&'static str>,
-    /// Whether the keys are the user's to choose, so that none is unknown.
-    open: bool,
     mistakes: Vec<Mistake>,
 }
 
@@ -81,7 +78,6 @@ impl<'a> Table<'a> {
             path,
             entries,
             asked: Vec::new(),
-            open: false,
             mistakes: Vec::new(),
         }
     }
@@ -136,27 +132,6 @@ impl<'a> Table<'a> {
             .filter_map(|(path, item)| self.enter(path, item, &convert))
             .collect();
         Some(converted)
-    }
-
-    /// The table of a key, whose own keys are the user's to choose.
-    pub fn map<T>(
-        &mut self,
-        key: &'static str,
-        convert: impl Fn(Value<'a>) -> Result<T, String>,
-    ) -> Option<BTreeMap<String, T>> {
-        self.table(key, |table| {
-            let entries = table.entries;
-            let mut converted = BTreeMap::new();
-            for (name, node) in entries {
-                let value = table.value_at(node);
-                let path = table.path_of(name.get_ref());
-                if let Some(item) = table.keep(path, value, convert(value)) {
-                    converted.insert(name.get_ref().clone().into_owned(), item);
-                }
-            }
-            table.open = true;
-            converted
-        })
     }
 
     /// Adds a mistake about a key: one that shows only where several keys are
@@ -251,7 +226,7 @@ impl<'a> Table<'a> {
 
     fn finish(mut self) -> Vec<Mistake> {
         for name in self.entries.keys().map(Spanned::get_ref) {
-            if !self.open && !self.asked.iter().any(|asked| asked == name) {
+            if !self.asked.iter().any(|asked| asked == name) {
                 let known = self.asked.iter().copied();
                 let problem = match did_you_mean(name, known) {
                     Some(key) => format!("no such key; did you mean `{key}`?"),

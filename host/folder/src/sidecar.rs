@@ -1,6 +1,5 @@
 //! The operator's word on a handler: `NAME.toml` beside `NAME.wasm`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use waystation_core::limits;
@@ -28,7 +27,6 @@ pub struct Sidecar {
     memory_bytes: Option<usize>,
     retry: Option<RetryPolicy>,
     publish: Option<Vec<Grant>>,
-    config: BTreeMap<String, String>,
 }
 
 /// A type that the handler may publish, and the line that says so.
@@ -45,6 +43,7 @@ impl Sidecar {
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
         document::read(text, |root| {
+            root.refuse("config", &not_yet("configuration"));
             root.refuse("secrets", &not_yet("secrets"));
             Self {
                 subscriptions: subscriptions(root),
@@ -62,7 +61,6 @@ impl Sidecar {
                 }),
                 retry: root.table("retry", retry),
                 publish: root.table("grants", publish).flatten(),
-                config: root.map("config", Value::string).unwrap_or_default(),
             }
         })
     }
@@ -93,7 +91,6 @@ impl Sidecar {
         settings.timeout = self.timeout.unwrap_or(settings.timeout);
         settings.memory_bytes = self.memory_bytes.unwrap_or(settings.memory_bytes);
         settings.retry = self.retry.clone().unwrap_or(settings.retry);
-        settings.config.clone_from(&self.config);
         Mistakes::check(mistakes)?;
         Ok(settings)
     }
@@ -259,8 +256,6 @@ mod tests {
             max_age = "2d"
             [grants]
             publish = ["shipping.parcels.*"]
-            [config]
-            region = "eu"
         "#;
         let expected = Settings {
             description: "Ships.".into(),
@@ -278,7 +273,6 @@ mod tests {
                 max: Duration::from_secs(60),
                 max_age: Duration::from_secs(2 * 24 * 60 * 60),
             },
-            config: BTreeMap::from([("region".into(), "eu".into())]),
         };
         assert_eq!(settings(text), expected);
     }
@@ -316,7 +310,7 @@ mod tests {
         check(
             "frobnicate = 1",
             &[
-                "line 1: `frobnicate`: no such key; known are secrets, subscriptions, start, order, instances, concurrency, timeout, memory, retry, grants, config",
+                "line 1: `frobnicate`: no such key; known are config, secrets, subscriptions, start, order, instances, concurrency, timeout, memory, retry, grants",
             ],
         );
         check(
@@ -369,24 +363,20 @@ mod tests {
                 "line 4: `retry.attempts`: must be between 1 and 1000, not 0",
             ],
         );
-        check(
-            "[config]\nport = 80",
-            &["line 2: `config.port`: write a string, not 80"],
-        );
         check("retry = 3", &["line 1: `retry`: write a table, not 3"]);
     }
 
     #[test]
     fn what_this_version_cannot_honour_is_refused() {
-        let text =
-            "[grants]\nhttp = ['a.example']\nstate = ['s']\n[secrets]\ntoken = { env = 'T' }";
+        let text = "[grants]\nhttp = ['a.example']\nstate = ['s']\n[config]\n[secrets]\ntoken = { env = 'T' }";
         let mistakes = Sidecar::parse(text).unwrap_err().to_string();
         assert_eq!(
             mistakes.lines().collect::<Vec<_>>(),
             [
                 "line 2: `grants.http`: this version offers handlers no outbound HTTP yet; remove it",
                 "line 3: `grants.state`: this version offers handlers no durable state yet; remove it",
-                "line 4: `secrets`: this version offers handlers no secrets yet; remove it",
+                "line 4: `config`: this version offers handlers no configuration yet; remove it",
+                "line 5: `secrets`: this version offers handlers no secrets yet; remove it",
             ]
         );
     }

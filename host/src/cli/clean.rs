@@ -22,7 +22,7 @@ pub fn line(text: &str) -> String {
     clean
 }
 
-/// The lines of a text that are not blank, each as by [`line`].
+/// The lines of a text that are not blank, each as by [`line()`].
 pub fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(line).filter(|line| !line.is_empty())
 }

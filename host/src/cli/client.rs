@@ -39,7 +39,8 @@ impl Asking {
     }
 }
 
-/// Where a host listens: `127.0.0.1:8081` or `http://127.0.0.1:8081`.
+/// Where a host listens: `127.0.0.1:8081` or `http://127.0.0.1:8081`, or with the
+/// path of the ingest, as `waystation run` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(Authority);
 
@@ -62,11 +63,10 @@ impl FromStr for Address {
             return Err(AddressError::Https);
         }
         let text = text.strip_prefix("http://").unwrap_or(text);
-        let authority: Authority = text
-            .strip_suffix('/')
-            .unwrap_or(text)
-            .parse()
-            .map_err(|_| AddressError::Syntax)?;
+        let text = text.strip_suffix('/').unwrap_or(text);
+        // The path with which `waystation run` shows where events come in.
+        let text = text.strip_suffix("/events").unwrap_or(text);
+        let authority: Authority = text.parse().map_err(|_| AddressError::Syntax)?;
         // A name or a password before an `@` would be sent to nobody.
         if authority.port_u16().is_none()
             || authority.host().is_empty()

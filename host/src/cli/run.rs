@@ -13,7 +13,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 use waystation_core::{Clock, limits};
 use waystation_dispatch::{Dispatch, Options as DispatchOptions};
 use waystation_folder::{Folder, Handle, Options as FolderOptions};
@@ -82,11 +81,11 @@ pub fn run(args: Args) -> Result<()> {
     result
 }
 
-/// Log lines go to standard error; `RUST_LOG` chooses which.
+/// Log lines go to standard error: warnings of the host and what handlers say,
+/// or what `RUST_LOG` chooses.
 fn log_to_stderr() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env_lossy();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,handler=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

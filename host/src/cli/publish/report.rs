@@ -63,10 +63,10 @@ impl Report {
             (Some(last), 1, 0) => format!("accepted {}\n", last.text()),
             (Some(last), 0, 1) => format!("accepted before {}\n", last.text()),
             (_, accepted, 0) => format!("accepted {}\n", table::count(accepted, "event")),
-            (_, accepted, duplicates) => format!(
-                "accepted {}, and {duplicates} before\n",
-                table::count(accepted, "event")
-            ),
+            (_, _, duplicates) => {
+                let events = table::count(self.total(), "event");
+                format!("accepted {events}, {duplicates} of them before\n")
+            }
         }
     }
 }

@@ -173,7 +173,7 @@ mod tests {
         let (report, result, sizes) = publish(&input, answers);
         assert_eq!(result, Ok(()));
         assert_eq!(sizes, [limits::PUBLISH_EVENTS, 2]);
-        assert_eq!(report.text(), "accepted 500 events, and 2 before\n");
+        assert_eq!(report.text(), "accepted 502 events, 2 of them before\n");
     }
 
     #[test]
