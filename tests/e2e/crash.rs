@@ -93,3 +93,24 @@ fn a_stop_finishes_what_runs() {
         1
     );
 }
+
+/// The second signal waits for nothing.
+#[test]
+fn a_second_signal_ends_at_once() {
+    let site = Site::with(&["scripted"]);
+    let mut host = site.start();
+    host.script("slow", json!({"do": "sleep", "ms": 4000}));
+    host.wait_until("the attempt runs", |host| {
+        (host.handler("scripted")["running"] == 1).then_some(())
+    });
+    host.signal("TERM");
+    host.wait_for_line(|line| line.starts_with("stopping"));
+    host.signal("INT");
+    let (status, errors) = host.ended();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(errors.contains("second signal"), "{errors}");
+
+    let mut host = site.start();
+    host.wait_for_delivery("slow", "scripted", "done");
+    assert_eq!(host.of_type(DONE).len(), 1);
+}

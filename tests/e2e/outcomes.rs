@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use e2e::guests;
-use e2e::host::Site;
+use e2e::host::{Host, Site};
 
 /// Three attempts without a pause between them, and little time for each.
 const HASTY: &str = "timeout = '300ms'\n[retry]\nattempts = 3\nfirst = '1ms'\nmax = '1ms'\n";
@@ -150,4 +150,49 @@ fn an_event_type_that_was_not_declared_is_not_published() {
         0,
         "all its effects or none"
     );
+}
+
+/// How many attempts the instance had served that handled this event.
+fn served(host: &Host, id: &str) -> u64 {
+    let done = host.of_type("test.result.done.v1");
+    let done = done
+        .iter()
+        .find(|event| event["causationid"] == id)
+        .unwrap();
+    done["data"]["served"].as_u64().unwrap()
+}
+
+#[test]
+fn an_instance_serves_one_attempt() {
+    let site = Site::with(&["scripted"]);
+    let mut host = site.start();
+    for id in ["one", "two"] {
+        host.script(id, json!({"do": "ack"}));
+        host.wait_for_delivery(id, "scripted", "done");
+        assert_eq!(served(&host, id), 1);
+    }
+}
+
+/// Asked to, an instance serves further attempts, but none after a failure.
+#[test]
+fn a_reused_instance_ends_with_a_failure() {
+    let site = Site::with(&["scripted"]);
+    site.sidecar(
+        "scripted",
+        &format!("instances = 'reused'\nconcurrency = 1\n{HASTY}"),
+    );
+    let mut host = site.start();
+    for (id, act, state) in [
+        ("one", "ack", "done"),
+        ("two", "ack", "done"),
+        ("broken", "trap", "dead"),
+        ("three", "ack", "done"),
+        ("refused", "reject", "dead"),
+        ("four", "ack", "done"),
+    ] {
+        host.script(id, json!({"do": act}));
+        host.wait_for_delivery(id, "scripted", state);
+    }
+    let counts = ["one", "two", "three", "four"].map(|id| served(&host, id));
+    assert_eq!(counts, [1, 2, 1, 1]);
 }

@@ -151,6 +151,12 @@ impl Dispatch {
         self.ask(|done| Command::Drain { done }).await
     }
 
+    /// Waits until dispatch has stopped: it was drained, or the journal failed
+    /// it, which is in the log.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,

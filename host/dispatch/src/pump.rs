@@ -74,6 +74,7 @@ pub(crate) struct Pump {
 enum Finished {
     Fed(Result<Vec<Arc<Entry>>, JournalError>),
     Backlog(Slot, Result<Vec<Arc<Entry>>, JournalError>),
+    Open(Box<Opening>),
     Opened(Box<Opening>, Result<Position, JournalError>),
     Due(Slot, Result<DueAnswer, JournalError>),
     Settled(Vec<InSettlement>, Vec<Settlement>, Result<(), JournalError>),
@@ -204,11 +205,13 @@ impl Pump {
     /// When something must be looked at though nothing happened.
     fn alarm(&self) -> Instant {
         let now = self.options.clock.now();
-        let due = self.wakes.first().map(|(due, _)| {
+        let wakes = self.wakes.first().filter(|_| self.draining.is_empty());
+        let due = wakes.map(|(due, _)| {
             Instant::now() + due.since(now).clamp(Duration::from_millis(1), CLOCK_PAUSE)
         });
         let idle = Instant::now() + 30 * CLOCK_PAUSE;
-        [due, self.cursors_due]
+        let cursors = self.cursors_due.filter(|_| !self.advancing);
+        [due, cursors]
             .into_iter()
             .flatten()
             .min()
@@ -272,7 +275,8 @@ impl Pump {
                 }
                 return goes_on("reading a backlog", &error);
             }
-            Finished::Opened(opening, position) => self.opened(*opening, position),
+            Finished::Open(opening) => self.open(opening),
+            Finished::Opened(opening, position) => self.opened(opening, position),
             Finished::Due(slot, Ok(answer)) => self.due(slot, answer),
             Finished::Due(slot, Err(error)) => {
                 if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {

@@ -52,7 +52,7 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run(args) => Ok(run::run(args)?),
+            Command::Run(args) => run::run(args),
             Command::Build(args) => Ok(build::run(&args)?),
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),

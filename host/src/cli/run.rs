@@ -8,10 +8,11 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
-use tokio::runtime::{self, Builder};
+use tokio::runtime::{self, Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use waystation_core::{Clock, limits};
 use waystation_dispatch::{Dispatch, Options as DispatchOptions};
@@ -20,6 +21,7 @@ use waystation_journal::Journal;
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Engine, MemoryReset};
 
+use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::config::{Config, Given};
 use crate::handlers::Handlers;
@@ -50,35 +52,39 @@ pub struct Args {
 }
 
 /// Runs until a signal ends it or the journal fails.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: Args) -> Result<(), Failure> {
     let flags = Given {
         handlers: args.handlers,
         data: args.data,
         listen: args.listen,
         admin: args.admin,
     };
-    let config = Config::load(flags, args.config.as_deref())?;
+    let config = Config::load(flags, args.config.as_deref()).map_err(anyhow::Error::from)?;
     log_to_stderr();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     // Attempts have workers of their own: a handler that spins takes nothing
     // from the listeners, the timers or the journal.
-    let workers = Builder::new_multi_thread()
-        .worker_threads(cores)
-        .thread_name("attempt")
-        .enable_all()
-        .build()
-        .context("cannot start the workers")?;
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(cores)
-        .thread_name("io")
-        .enable_all()
-        .build()
-        .context("cannot start the host's threads")?;
-    let result = runtime.block_on(host(config, workers.handle().clone()));
+    let workers = threads("attempt")?;
+    let io = threads("io")?;
+    let result = io.block_on(async {
+        let (host, mut signals) = Host::start(config, workers.handle().clone()).await?;
+        let ended = host.serve(&mut signals).await;
+        // It was well configured, so what ends it now is no mistake of usage.
+        ended.map_err(|error| Failure::new(Exit::Negative, error))
+    });
     // What still runs was not settled and will be delivered again.
     workers.shutdown_background();
-    runtime.shutdown_background();
+    io.shutdown_background();
     result
+}
+
+fn threads(name: &str) -> Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(cores)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .with_context(|| format!("cannot start the {name} threads"))
 }
 
 /// Log lines go to standard error: warnings of the host and what handlers say,
@@ -93,87 +99,116 @@ fn log_to_stderr() {
         .init();
 }
 
-async fn host(config: Config, workers: runtime::Handle) -> Result<()> {
-    let mut signals = Signals::new()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// A host that is up: its handlers are loaded, and it takes no events yet.
+struct Host {
+    journal: Arc<Embedded>,
+    dispatch: Dispatch,
+    folder: Handle,
+    events: Listener,
+    /// Answers until the very end, so that it can tell that the host is not
+    /// ready any more.
+    control: JoinHandle<()>,
+    stop_control: watch::Sender<bool>,
+    ready: watch::Sender<bool>,
+}
 
-    let journal = {
-        let options = JournalOptions {
-            folder: config.data.clone(),
-            clock: clock.clone(),
+impl Host {
+    /// Opens the journal, binds the ports, loads the handlers. Whatever keeps it
+    /// from that is found before the first event.
+    async fn start(config: Config, workers: runtime::Handle) -> Result<(Self, Signals)> {
+        let mut signals = Signals::new()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let journal = {
+            let options = JournalOptions {
+                folder: config.data.clone(),
+                clock: clock.clone(),
+            };
+            Arc::new(spawn_blocking(move || Embedded::open(options)).await??)
         };
-        Arc::new(tokio::task::spawn_blocking(move || Embedded::open(options)).await??)
-    };
-    let engine = Engine::new(Some(Cache::open(&config.data.join("compiled"))?))?;
-    if let (MemoryReset::Decommit, Some(why)) = MemoryReset::probe() {
-        tracing::warn!("memory is cleaned the slower way between attempts: {why}");
-    }
-    let events = Listener::bind("--listen", config.listen).await?;
-    let control = Listener::bind("--admin", config.admin).await?;
-
-    let dispatch = Dispatch::start(
-        journal.clone(),
-        DispatchOptions {
+        let engine = Engine::new(Some(Cache::open(&config.data.join("compiled"))?))?;
+        if let (MemoryReset::Decommit, Some(why)) = MemoryReset::probe() {
+            tracing::warn!("memory is cleaned the slower way between attempts: {why}");
+        }
+        let events = Listener::bind("--listen", config.listen).await?;
+        let control = Listener::bind("--admin", config.admin).await?;
+        let options = DispatchOptions {
             clock: clock.clone(),
             workers,
-        },
-    );
-    let handlers = Arc::new(Handlers {
-        engine,
-        dispatch: dispatch.clone(),
-    });
-    let folder = Folder::start(FolderOptions::new(&config.handlers), clock, handlers).await?;
+        };
+        let dispatch = Dispatch::start(journal.clone(), options);
+        let handlers = Handlers {
+            engine,
+            dispatch: dispatch.clone(),
+        };
+        let options = FolderOptions::new(&config.handlers);
+        let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
-    let (ready, is_ready) = watch::channel(false);
-    let (stop_events, events_stop) = watch::channel(false);
-    let (stop_control, control_stop) = watch::channel(false);
-    println!("Waystation {}", env!("CARGO_PKG_VERSION"));
-    println!("events  http://{}/events", events.address());
-    println!("admin   http://{}", control.address());
-    let router = admin::router(Admin {
-        journal: journal.clone(),
-        dispatch: dispatch.clone(),
-        folder: folder.clone(),
-        ready: is_ready,
-        address: control.address(),
-    });
-    let control = tokio::spawn(control.serve(router, control_stop));
-
-    tokio::select! {
-        _ = folder.loaded() => {}
-        () = signals.next() => bail!("stopped before the handlers were loaded"),
-    }
-    show_handlers(&folder);
-    let terminal = tokio::spawn(terminal::watch(dispatch.notices(), folder.changes()));
-    let router = ingest::router(Ingest {
-        journal: journal.clone(),
-    });
-    let events = tokio::spawn(events.serve(router, events_stop));
-    ready.send_replace(true);
-    println!("Ready");
-
-    let mut failed = journal.failed();
-    let failure = tokio::select! {
-        () = signals.next() => None,
-        failure = failed.wait_for(Option::is_some) => {
-            Some(failure.ok().and_then(|failure| failure.clone()).unwrap_or_default())
+        println!("Waystation {}", env!("CARGO_PKG_VERSION"));
+        println!("events  http://{}/events", events.address());
+        println!("admin   http://{}", control.address());
+        let (ready, is_ready) = watch::channel(false);
+        let (stop_control, control_stop) = watch::channel(false);
+        let router = admin::router(Admin {
+            journal: journal.clone(),
+            dispatch: dispatch.clone(),
+            folder: folder.clone(),
+            ready: is_ready,
+            address: control.address(),
+        });
+        let control = tokio::spawn(control.serve(router, control_stop));
+        tokio::select! {
+            _ = folder.loaded() => show_handlers(&folder),
+            () = signals.next() => bail!("stopped before the handlers were loaded"),
         }
-    };
-    ready.send_replace(false);
-    stop_events.send_replace(true);
-    if let Some(failure) = failure {
-        bail!("the journal failed and takes nothing more: {failure}");
+        let host = Self {
+            journal,
+            dispatch,
+            folder,
+            events,
+            control,
+            stop_control,
+            ready,
+        };
+        Ok((host, signals))
     }
-    eprintln!("stopping: waiting for the attempts that run; a second signal ends at once");
-    tokio::select! {
-        () = signals.next() => bail!("ended by a second signal; what ran is delivered again"),
-        result = drain(events, &folder, &dispatch, journal.as_ref()) => result?,
+
+    /// Takes events until a signal ends it or the journal fails.
+    async fn serve(self, signals: &mut Signals) -> Result<()> {
+        let watch = terminal::watch(self.dispatch.notices(), self.folder.changes());
+        let terminal = tokio::spawn(watch);
+        let (stop_events, events_stop) = watch::channel(false);
+        let router = ingest::router(Ingest {
+            journal: self.journal.clone(),
+        });
+        let events = tokio::spawn(self.events.serve(router, events_stop));
+        self.ready.send_replace(true);
+        println!("Ready");
+
+        let mut failed = self.journal.failed();
+        tokio::select! {
+            // A journal that failed also stops dispatch, and is the reason.
+            biased;
+            () = signals.next() => {}
+            failed = failed.wait_for(Option::is_some) => {
+                let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
+                bail!("the journal failed and takes nothing more: {why}");
+            }
+            () = self.dispatch.stopped() => {
+                bail!("the journal cannot be read, so nothing is dispatched");
+            }
+        }
+        self.ready.send_replace(false);
+        stop_events.send_replace(true);
+        eprintln!("stopping: waiting for the attempts that run; a second signal ends at once");
+        tokio::select! {
+            () = signals.next() => bail!("ended by a second signal; what ran is delivered again"),
+            drained = drain(events, &self.folder, &self.dispatch, &self.journal) => drained?,
+        }
+        self.stop_control.send_replace(true);
+        self.control.await?;
+        terminal.abort();
+        Ok(())
     }
-    // Until here it told that the host is not ready any more.
-    stop_control.send_replace(true);
-    control.await?;
-    terminal.abort();
-    Ok(())
 }
 
 /// Ends in order: no new events, no new handlers, no new attempts, everything
@@ -182,11 +217,11 @@ async fn drain(
     events: JoinHandle<()>,
     folder: &Handle,
     dispatch: &Dispatch,
-    journal: &dyn Journal,
+    journal: &Embedded,
 ) -> Result<()> {
     events.await?;
     folder.stop().await;
-    match tokio::time::timeout(limits::DRAIN_TIMEOUT, dispatch.drain()).await {
+    match timeout(limits::DRAIN_TIMEOUT, dispatch.drain()).await {
         Ok(drained) => drained?,
         Err(_) => tracing::warn!(
             "some attempts did not end within {:?}; they are made again after the next start",

@@ -2,10 +2,11 @@
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 use waystation_core::HandlerName;
 use waystation_journal::{Error as JournalError, Position};
 
-use super::{Finished, Opening, Pump, Slot};
+use super::{Finished, JOURNAL_PAUSE, Opening, Pump, Slot};
 use crate::dispatch::{Error, SubscriptionView};
 use crate::subscription::{Serving, Subscription};
 
@@ -21,15 +22,18 @@ impl Pump {
             let _ = done.send(Ok(()));
             return;
         }
-        let journal = self.journal.clone();
-        let start = serving.settings.start;
-        let opening = Box::new(Opening {
+        self.open(Box::new(Opening {
             name,
             serving,
             done,
-        });
+        }));
+    }
+
+    pub(super) fn open(&mut self, opening: Box<Opening>) {
+        let journal = self.journal.clone();
         self.work.push(
             async move {
+                let start = opening.serving.settings.start;
                 let position = journal.subscribe(&opening.name, start).await;
                 Finished::Opened(opening, position)
             }
@@ -37,12 +41,22 @@ impl Pump {
         );
     }
 
-    pub(super) fn opened(&mut self, opening: Opening, position: Result<Position, JournalError>) {
+    pub(super) fn opened(
+        &mut self,
+        opening: Box<Opening>,
+        position: Result<Position, JournalError>,
+    ) {
+        if let Err(JournalError::Full | JournalError::NoSpace(_)) = &position {
+            let pause = sleep(JOURNAL_PAUSE);
+            self.work
+                .push(pause.map(|()| Finished::Open(opening)).boxed());
+            return;
+        }
         let Opening {
             name,
             serving,
             done,
-        } = opening;
+        } = *opening;
         let result = position.map(|position| {
             // Two installs of one new handler may both have asked the journal.
             let slot = self.names.get(&name).copied().unwrap_or_else(|| {
