@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Descriptor, Filter, Instances, Order, RetryPolicy, Timestamp, TypePattern, limits};
+use crate::{
+    Descriptor, Event, Filter, Instances, Order, RetryPolicy, Timestamp, TypePattern, limits,
+};
 
 /// What holds for one handler: its descriptor, narrowed, overridden or replaced
 /// by its sidecar.
@@ -45,6 +47,13 @@ impl Settings {
             memory_bytes: limits::MEMORY_BYTES,
             retry: RetryPolicy::default(),
         }
+    }
+
+    /// Whether the handler asks for this event.
+    pub fn asks_for(&self, event: &Event) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|filter| filter.matches(event))
     }
 
     /// Whether the handler may publish events of this type.

@@ -6,9 +6,11 @@ use waystation_core::Sequence;
 
 /// The lanes of one subscription that are not free.
 ///
-/// A lane is busy while one of its deliveries runs or is being settled, and
-/// held while one of them waits for another attempt. What comes meanwhile
-/// queues up behind it.
+/// A lane is busy while one of its deliveries runs or is being settled: what
+/// comes meanwhile queues up in memory. A lane is held while one of its
+/// deliveries waits for another attempt, which may take long: what comes
+/// meanwhile is left in the journal and read again when the lane opens, so that
+/// a failing lane takes no room from the others.
 #[derive(Debug)]
 pub(crate) struct Lanes<T> {
     lanes: HashMap<String, Lane<T>>,
@@ -18,7 +20,31 @@ pub(crate) struct Lanes<T> {
 struct Lane<T> {
     busy: bool,
     held: BTreeSet<Sequence>,
-    queue: VecDeque<T>,
+    queue: VecDeque<(Sequence, T)>,
+    /// From this one on, its deliveries are in the journal only.
+    left: Option<Sequence>,
+}
+
+/// What becomes of a new delivery.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entered<T> {
+    /// It may run now.
+    Run(T),
+    /// It waits in memory for its turn.
+    Queued,
+    /// It was left in the journal.
+    Left,
+}
+
+/// What a lane does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<T> {
+    /// Nothing: it is free, or held.
+    Nothing,
+    /// It lets this one run.
+    Run(T),
+    /// It must read its deliveries from this one on.
+    Read(Sequence),
 }
 
 impl<T> Default for Lanes<T> {
@@ -35,42 +61,73 @@ impl<T> Default for Lane<T> {
             busy: false,
             held: BTreeSet::new(),
             queue: VecDeque::new(),
+            left: None,
         }
     }
 }
 
-impl<T> Lanes<T> {
-    /// Lets a new delivery into its lane: gives it back if it may run now, else
-    /// it waits for its turn.
-    pub(crate) fn enter(&mut self, key: &str, delivery: T) -> Option<T> {
-        let Some(lane) = self.lanes.get_mut(key) else {
-            self.lanes.insert(
-                key.to_owned(),
-                Lane {
-                    busy: true,
-                    ..Lane::default()
-                },
-            );
-            return Some(delivery);
-        };
-        if lane.busy || !lane.held.is_empty() || !lane.queue.is_empty() {
-            lane.queue.push_back(delivery);
-            return None;
+impl<T> Lane<T> {
+    /// Decides what comes next once the lane is not busy any more.
+    fn next(&mut self) -> Next<T> {
+        if !self.held.is_empty() {
+            return Next::Nothing;
         }
-        lane.busy = true;
-        Some(delivery)
+        if let Some((_, delivery)) = self.queue.pop_front() {
+            self.busy = true;
+            return Next::Run(delivery);
+        }
+        match self.left {
+            Some(from) => {
+                self.busy = true;
+                Next::Read(from)
+            }
+            None => Next::Nothing,
+        }
     }
 
-    /// Opens all lanes: what queued up may run, in no order.
-    pub(crate) fn open_all(&mut self) -> Vec<T> {
-        self.lanes
-            .drain()
-            .flat_map(|(_, lane)| lane.queue)
-            .collect()
+    /// Leaves what queued up in the journal. Gives back what it was.
+    fn leave_queue(&mut self) -> Vec<Sequence> {
+        let dropped: Vec<Sequence> = self.queue.drain(..).map(|(sequence, _)| sequence).collect();
+        self.left = dropped.first().copied().into_iter().chain(self.left).min();
+        dropped
+    }
+
+    fn is_free(&self) -> bool {
+        !self.busy && self.held.is_empty() && self.queue.is_empty() && self.left.is_none()
+    }
+}
+
+impl<T> Lanes<T> {
+    /// Whether a lane is not free.
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.lanes.contains_key(key)
+    }
+
+    /// The first delivery that was left in the journal.
+    pub(crate) fn first_left(&self) -> Option<Sequence> {
+        self.lanes.values().filter_map(|lane| lane.left).min()
+    }
+
+    /// Lets a new delivery into its lane.
+    pub(crate) fn enter(&mut self, key: &str, sequence: Sequence, delivery: T) -> Entered<T> {
+        let Some(lane) = self.lanes.get_mut(key) else {
+            let lane = Lane {
+                busy: true,
+                ..Lane::default()
+            };
+            self.lanes.insert(key.to_owned(), lane);
+            return Entered::Run(delivery);
+        };
+        if !lane.held.is_empty() || lane.left.is_some() {
+            lane.left.get_or_insert(sequence);
+            return Entered::Left;
+        }
+        lane.queue.push_back((sequence, delivery));
+        Entered::Queued
     }
 
     /// Lets a delivery that waited for another attempt run, unless its lane is
-    /// busy with another one.
+    /// busy.
     pub(crate) fn resume(&mut self, key: &str, sequence: Sequence) -> bool {
         let lane = self.lanes.entry(key.to_owned()).or_default();
         lane.held.insert(sequence);
@@ -79,33 +136,78 @@ impl<T> Lanes<T> {
 
     /// Holds a lane for a delivery that waits for another attempt.
     pub(crate) fn hold(&mut self, key: &str, sequence: Sequence) {
-        self.lanes
-            .entry(key.to_owned())
-            .or_default()
-            .held
-            .insert(sequence);
+        let lane = self.lanes.entry(key.to_owned()).or_default();
+        lane.held.insert(sequence);
     }
 
     /// The delivery that ran was settled and `waits` for another attempt or not.
-    /// Gives back the next one that may run.
-    pub(crate) fn leave(&mut self, key: &str, sequence: Sequence, waits: bool) -> Option<T> {
-        let lane = self.lanes.get_mut(key)?;
-        lane.busy = false;
+    /// Gives back what comes next, and what is not in memory any more.
+    pub(crate) fn leave(
+        &mut self,
+        key: &str,
+        sequence: Sequence,
+        waits: bool,
+    ) -> (Next<T>, Vec<Sequence>) {
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return (Next::Nothing, Vec::new());
+        };
         if waits {
             lane.held.insert(sequence);
         } else {
             lane.held.remove(&sequence);
         }
-        if !lane.held.is_empty() {
-            return None;
+        self.settle(key)
+    }
+
+    /// What a lane had left was read: these, and from `left` on there is more.
+    /// Gives back what comes next, and what is not in memory any more.
+    pub(crate) fn read(
+        &mut self,
+        key: &str,
+        deliveries: Vec<(Sequence, T)>,
+        left: Option<Sequence>,
+    ) -> (Next<T>, Vec<Sequence>) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.queue.extend(deliveries);
+            lane.left = left;
         }
-        let next = lane.queue.pop_front();
-        if next.is_some() {
-            lane.busy = true;
+        self.settle(key)
+    }
+
+    /// The reading came to nothing; it must be asked for again.
+    pub(crate) fn unread(&mut self, key: &str) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.busy = false;
+        }
+    }
+
+    /// The lanes that should read what they left and do not: those whose reading
+    /// came to nothing.
+    pub(crate) fn read_again(&mut self) -> Vec<(String, Sequence)> {
+        let idle = self.lanes.iter_mut().filter(|(_, lane)| !lane.busy);
+        idle.filter_map(|(key, lane)| match lane.next() {
+            Next::Read(from) => Some((key.clone(), from)),
+            Next::Run(_) | Next::Nothing => None,
+        })
+        .collect()
+    }
+
+    /// Decides what a lane does that was busy until now.
+    fn settle(&mut self, key: &str) -> (Next<T>, Vec<Sequence>) {
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return (Next::Nothing, Vec::new());
+        };
+        lane.busy = false;
+        let dropped = if lane.held.is_empty() {
+            Vec::new()
         } else {
+            lane.leave_queue()
+        };
+        let next = lane.next();
+        if lane.is_free() {
             self.lanes.remove(key);
         }
-        next
+        (next, dropped)
     }
 }
 
@@ -113,38 +215,82 @@ impl<T> Lanes<T> {
 mod tests {
     use super::*;
 
+    fn sequence(n: u64) -> Sequence {
+        Sequence(n)
+    }
+
+    fn enter(lanes: &mut Lanes<u64>, key: &str, n: u64) -> Entered<u64> {
+        lanes.enter(key, sequence(n), n)
+    }
+
+    fn leave(lanes: &mut Lanes<u64>, key: &str, n: u64, waits: bool) -> Next<u64> {
+        lanes.leave(key, sequence(n), waits).0
+    }
+
     #[test]
     fn a_lane_runs_one_at_a_time_in_order() {
         let mut lanes = Lanes::default();
-        assert_eq!(lanes.enter("a", 1), Some(1));
-        assert_eq!(lanes.enter("a", 2), None);
-        assert_eq!(lanes.enter("a", 3), None);
-        assert_eq!(lanes.enter("b", 4), Some(4));
-        assert_eq!(lanes.leave("a", Sequence(1), false), Some(2));
-        assert_eq!(lanes.leave("a", Sequence(2), false), Some(3));
-        assert_eq!(lanes.leave("a", Sequence(3), false), None);
-        assert_eq!(lanes.enter("a", 5), Some(5));
+        assert_eq!(enter(&mut lanes, "a", 1), Entered::Run(1));
+        assert_eq!(enter(&mut lanes, "a", 2), Entered::Queued);
+        assert_eq!(enter(&mut lanes, "a", 3), Entered::Queued);
+        assert_eq!(enter(&mut lanes, "b", 4), Entered::Run(4));
+        assert_eq!(leave(&mut lanes, "a", 1, false), Next::Run(2));
+        assert_eq!(leave(&mut lanes, "a", 2, false), Next::Run(3));
+        assert_eq!(leave(&mut lanes, "a", 3, false), Next::Nothing);
+        assert!(!lanes.contains("a"));
+        assert_eq!(enter(&mut lanes, "a", 5), Entered::Run(5));
     }
 
     #[test]
-    fn a_retry_holds_back_its_lane_and_no_other() {
+    fn a_held_lane_keeps_nothing_in_memory_and_reads_it_again() {
         let mut lanes = Lanes::default();
-        assert_eq!(lanes.enter("a", 1), Some(1));
-        assert_eq!(lanes.enter("a", 2), None);
-        assert_eq!(lanes.leave("a", Sequence(1), true), None);
-        assert_eq!(lanes.enter("a", 3), None);
-        assert_eq!(lanes.enter("b", 4), Some(4));
-        assert!(lanes.resume("a", Sequence(1)));
-        assert!(!lanes.resume("a", Sequence(1)), "it runs already");
-        assert_eq!(lanes.leave("a", Sequence(1), false), Some(2));
+        assert_eq!(enter(&mut lanes, "a", 1), Entered::Run(1));
+        assert_eq!(enter(&mut lanes, "a", 2), Entered::Queued);
+        let (next, dropped) = lanes.leave("a", sequence(1), true);
+        assert_eq!((next, dropped), (Next::Nothing, vec![sequence(2)]));
+        assert_eq!(enter(&mut lanes, "a", 3), Entered::Left);
+        assert_eq!(enter(&mut lanes, "b", 4), Entered::Run(4));
+        assert_eq!(lanes.first_left(), Some(sequence(2)));
+
+        assert!(lanes.resume("a", sequence(1)));
+        assert!(!lanes.resume("a", sequence(1)), "it runs already");
+        assert_eq!(leave(&mut lanes, "a", 1, false), Next::Read(sequence(2)));
+        assert_eq!(enter(&mut lanes, "a", 5), Entered::Left);
+        let read = lanes.read("a", vec![(sequence(2), 2)], Some(sequence(3)));
+        assert_eq!(read, (Next::Run(2), vec![]));
+        assert_eq!(leave(&mut lanes, "a", 2, false), Next::Read(sequence(3)));
+        let read = lanes.read("a", vec![(sequence(3), 3), (sequence(5), 5)], None);
+        assert_eq!(read.0, Next::Run(3));
+        assert_eq!(leave(&mut lanes, "a", 3, false), Next::Run(5));
+        assert_eq!(leave(&mut lanes, "a", 5, false), Next::Nothing);
+        assert!(!lanes.contains("a"));
     }
 
     #[test]
-    fn a_lane_that_was_held_before_a_restart_stays_held() {
+    fn a_lane_that_is_held_while_it_reads_leaves_all_again() {
         let mut lanes = Lanes::default();
-        lanes.hold("a", Sequence(1));
-        assert_eq!(lanes.enter("a", 2), None);
-        assert!(lanes.resume("a", Sequence(1)));
-        assert_eq!(lanes.leave("a", Sequence(1), false), Some(2));
+        lanes.hold("a", sequence(1));
+        assert_eq!(enter(&mut lanes, "a", 3), Entered::Left);
+        assert!(lanes.resume("a", sequence(1)));
+        assert_eq!(leave(&mut lanes, "a", 1, false), Next::Read(sequence(3)));
+        // A redriven delivery comes while it reads.
+        assert!(!lanes.resume("a", sequence(2)));
+        let read = lanes.read("a", vec![(sequence(3), 3)], None);
+        assert_eq!(read, (Next::Nothing, vec![sequence(3)]));
+        assert!(lanes.resume("a", sequence(2)));
+        assert_eq!(leave(&mut lanes, "a", 2, false), Next::Read(sequence(3)));
+    }
+
+    #[test]
+    fn a_reading_that_failed_is_asked_for_again() {
+        let mut lanes = Lanes::default();
+        lanes.hold("a", sequence(1));
+        assert_eq!(enter(&mut lanes, "a", 2), Entered::Left);
+        assert!(lanes.read_again().is_empty(), "it is held");
+        assert!(lanes.resume("a", sequence(1)));
+        assert_eq!(leave(&mut lanes, "a", 1, false), Next::Read(sequence(2)));
+        assert!(lanes.read_again().is_empty(), "it reads");
+        lanes.unread("a");
+        assert_eq!(lanes.read_again(), [("a".to_owned(), sequence(2))]);
     }
 }

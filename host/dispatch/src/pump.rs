@@ -74,6 +74,7 @@ pub(crate) struct Pump {
 enum Finished {
     Fed(Result<Vec<Arc<Entry>>, JournalError>),
     Backlog(Slot, Result<Vec<Arc<Entry>>, JournalError>),
+    Lane(Slot, String, Result<Vec<Arc<Entry>>, JournalError>),
     Open(Box<Opening>),
     Opened(Box<Opening>, Result<Position, JournalError>),
     Due(Slot, Result<DueAnswer, JournalError>),
@@ -275,6 +276,8 @@ impl Pump {
                 }
                 return goes_on("reading a backlog", &error);
             }
+            Finished::Lane(slot, lane, Ok(entries)) => self.lane(slot, &lane, entries),
+            Finished::Lane(_, _, Err(error)) => return goes_on("reading a lane", &error),
             Finished::Open(opening) => self.open(opening),
             Finished::Opened(opening, position) => self.opened(opening, position),
             Finished::Due(slot, Ok(answer)) => self.due(slot, answer),

@@ -7,7 +7,7 @@ use waystation_core::{Order, Sequence, Settings, State, Timestamp, lane_of, limi
 use waystation_journal::{Due, Entry, Position, SubscriptionId};
 
 use crate::Invoke;
-use crate::lanes::Lanes;
+use crate::lanes::{Entered, Lanes, Next};
 
 /// A delivery in memory.
 #[derive(Clone, Debug)]
@@ -15,6 +15,19 @@ pub(crate) struct Pending {
     pub(crate) entry: Arc<Entry>,
     pub(crate) state: State,
 }
+
+impl Pending {
+    /// A delivery that was never tried.
+    fn new(entry: Arc<Entry>) -> Self {
+        Self {
+            entry,
+            state: State::NEW,
+        }
+    }
+}
+
+/// The deliveries of a lane that are read from the journal at once.
+const LANE_BATCH: usize = 64;
 
 /// One generation under its settings.
 #[derive(Clone)]
@@ -41,6 +54,8 @@ pub(crate) struct Subscription {
     /// Deliveries that the cursor waits for.
     window: BTreeSet<Sequence>,
     lanes: Lanes<Pending>,
+    /// The lanes that must read what they left in the journal, and from where.
+    pub(crate) lane_reads: Vec<(String, Sequence)>,
     /// Attempts that run.
     pub(crate) running: u32,
     /// When the journal will be asked for waiting deliveries.
@@ -79,6 +94,7 @@ impl Subscription {
             ready: VecDeque::new(),
             window: BTreeSet::new(),
             lanes,
+            lane_reads: Vec::new(),
             running: 0,
             wake: None,
             asking: false,
@@ -91,14 +107,12 @@ impl Subscription {
         }
     }
 
-    /// Puts a generation into service.
+    /// Puts a generation into service. Lanes that are not free when the order
+    /// does not matter any more run empty first.
     pub(crate) fn serve(&mut self, serving: Serving) {
-        let order = serving.settings.order;
-        if order == Order::None && self.order != order {
-            self.ready.extend(self.lanes.open_all());
-        }
-        self.order = order;
+        self.order = serving.settings.order;
         self.serving = Some(serving);
+        self.lane_reads.extend(self.lanes.read_again());
     }
 
     /// Whether another delivery may be held in memory.
@@ -116,18 +130,73 @@ impl Subscription {
 
     /// Takes a new delivery in. One that was settled before is left out.
     pub(crate) fn admit(&mut self, entry: Arc<Entry>) {
-        if entry.sequence <= self.after || self.settled.remove(&entry.sequence) {
+        if self.is_known(&entry) {
             return;
         }
-        self.window.insert(entry.sequence);
+        let sequence = entry.sequence;
         let lane = self.lane(&entry).map(str::to_owned);
-        let pending = Pending {
-            entry,
-            state: State::NEW,
+        let pending = Pending::new(entry);
+        let entered = match lane {
+            None => Entered::Run(pending),
+            Some(lane) => self.lanes.enter(&lane, sequence, pending),
         };
-        match lane {
-            None => self.ready.push_back(pending),
-            Some(lane) => self.ready.extend(self.lanes.enter(&lane, pending)),
+        match entered {
+            Entered::Run(pending) => self.ready.push_back(pending),
+            Entered::Queued => {}
+            Entered::Left => return,
+        }
+        self.window.insert(sequence);
+    }
+
+    /// Whether a delivery is none of its business or was settled before.
+    fn is_known(&self, entry: &Entry) -> bool {
+        entry.sequence <= self.after || self.settled.contains(&entry.sequence)
+    }
+
+    /// Takes in what a lane had left in the journal: `entries` are the events
+    /// from there on. `feed` is how far the feed has come. Gives back whether
+    /// the journal has waiting deliveries that could not be taken in before.
+    pub(crate) fn read_lane(
+        &mut self,
+        key: &str,
+        entries: Vec<Arc<Entry>>,
+        feed: Sequence,
+    ) -> bool {
+        let Some(serving) = self.serving.clone() else {
+            self.lanes.unread(key);
+            return false;
+        };
+        // What is behind this was not offered to the lane yet.
+        let end = self.lagging.unwrap_or(feed);
+        let mut found = Vec::new();
+        let mut left = None;
+        for entry in entries {
+            left = Some(Sequence(entry.sequence.0 + 1)).filter(|next| *next <= end);
+            let is_its = serving.settings.asks_for(&entry.event)
+                && !self.is_known(&entry)
+                && lane_of(Order::Key, &entry.event) == Some(key);
+            if is_its {
+                self.window.insert(entry.sequence);
+                found.push((entry.sequence, Pending::new(entry)));
+            }
+            if left.is_none() || found.len() == LANE_BATCH {
+                break;
+            }
+        }
+        let (next, dropped) = self.lanes.read(key, found, left);
+        self.proceed(key, next, &dropped);
+        std::mem::take(&mut self.kept_out)
+    }
+
+    /// Does what a lane does next.
+    fn proceed(&mut self, key: &str, next: Next<Pending>, dropped: &[Sequence]) {
+        for sequence in dropped {
+            self.window.remove(sequence);
+        }
+        match next {
+            Next::Nothing => {}
+            Next::Run(pending) => self.ready.push_back(pending),
+            Next::Read(from) => self.lane_reads.push((key.to_owned(), from)),
         }
     }
 
@@ -148,10 +217,8 @@ impl Subscription {
             attempt,
             forgiven: due.forgiven,
         };
-        self.ready.push_back(Pending {
-            entry: due.entry.clone(),
-            state,
-        });
+        let entry = due.entry.clone();
+        self.ready.push_back(Pending { entry, state });
     }
 
     /// Notes that an attempt of a delivery was settled durably. `waits` tells
@@ -163,8 +230,8 @@ impl Subscription {
         let was_full = self.taken.len() >= limits::WINDOW_DELIVERIES;
         self.taken.remove(&entry.sequence);
         if let Some(lane) = self.lane(entry).map(str::to_owned) {
-            self.ready
-                .extend(self.lanes.leave(&lane, entry.sequence, waits));
+            let (next, dropped) = self.lanes.leave(&lane, entry.sequence, waits);
+            self.proceed(&lane, next, &dropped);
         }
         std::mem::take(&mut self.kept_out) || was_full
     }
@@ -182,7 +249,8 @@ impl Subscription {
     /// the feed has come.
     pub(crate) fn cursor(&self, feed: Sequence) -> Sequence {
         let read = self.lagging.unwrap_or(feed).max(self.after);
-        match self.window.first() {
+        let open = self.window.first().copied().into_iter();
+        match open.chain(self.lanes.first_left()).min() {
             Some(first) => Sequence(first.0.saturating_sub(1)).min(read),
             None => read,
         }
@@ -193,8 +261,10 @@ impl Subscription {
         self.window.len() + self.taken.len()
     }
 
-    /// The lane that a delivery of this event runs in.
+    /// The lane that a delivery of this event runs in. Where the order does not
+    /// matter there is one only as long as it is not free.
     pub(crate) fn lane<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
-        lane_of(self.order, &entry.event)
+        let key = lane_of(Order::Key, &entry.event)?;
+        (self.order == Order::Key || self.lanes.contains(key)).then_some(key)
     }
 }

@@ -94,21 +94,14 @@ impl Pump {
             return;
         };
         subscription.reading = false;
-        let Some(filters) = subscription
-            .serving
-            .as_ref()
-            .map(|serving| serving.settings.clone())
-        else {
+        let Some(serving) = subscription.serving.clone() else {
             return;
         };
         for entry in entries
             .into_iter()
             .take_while(|entry| entry.sequence <= feed)
         {
-            let matches = filters
-                .subscriptions
-                .iter()
-                .any(|filter| filter.matches(&entry.event));
+            let matches = serving.settings.asks_for(&entry.event);
             if matches && !subscription.has_room() {
                 break;
             }
@@ -118,6 +111,38 @@ impl Pump {
             }
         }
         self.read_backlog(slot);
+        self.enqueue(slot);
+    }
+
+    /// Reads what lanes left in the journal and may take in now.
+    pub(super) fn read_lanes(&mut self, slot: Slot) {
+        let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            return;
+        };
+        for (lane, from) in subscription.lane_reads.drain(..) {
+            let journal = self.journal.clone();
+            let after = Sequence(from.0.saturating_sub(1));
+            self.work.push(
+                async move {
+                    let entries = journal
+                        .read(after, limits::READ_EVENTS, limits::READ_BYTES)
+                        .await;
+                    Finished::Lane(slot, lane, entries)
+                }
+                .boxed(),
+            );
+        }
+    }
+
+    pub(super) fn lane(&mut self, slot: Slot, lane: &str, entries: Vec<Arc<Entry>>) {
+        let feed = self.feed;
+        let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            return;
+        };
+        if subscription.read_lane(lane, entries, feed) {
+            self.wake(slot, self.options.clock.now());
+        }
+        self.read_lanes(slot);
         self.enqueue(slot);
     }
 }

@@ -80,6 +80,7 @@ impl Pump {
             subscription.serve(serving);
         }
         self.wake(slot, self.options.clock.now());
+        self.read_lanes(slot);
         self.read_backlog(slot);
         self.enqueue(slot);
     }

@@ -151,6 +151,7 @@ impl Pump {
                 self.wake(note.slot, at);
             }
             self.tell(|| Notice::Settled(Arc::new(note.notice)));
+            self.read_lanes(note.slot);
             self.read_backlog(note.slot);
             self.enqueue(note.slot);
         }
