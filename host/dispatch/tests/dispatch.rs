@@ -363,7 +363,7 @@ async fn a_lane_keeps_its_order_over_retries() {
         ordered,
     )
     .await;
-    let count = 5_000;
+    let count = 1_000;
     host.publish((0..count).map(|n| Event {
         subject: Some(format!("s{}", n % 7)),
         ..event(n, "a")
