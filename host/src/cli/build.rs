@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
@@ -333,8 +333,8 @@ fn configuration() -> Vec<String> {
     .collect()
 }
 
-/// The release and the folder of the toolchain: two builds of one release are in
-/// two folders.
+/// The release of the toolchain, and when its library for guests was made: cargo
+/// does not notice a library that was made anew.
 fn version(rustc: &Path) -> Result<String> {
     let output = Command::new(rustc)
         .arg("--version")
@@ -350,12 +350,14 @@ fn version(rustc: &Path) -> Result<String> {
         .split_whitespace()
         .nth(1)
         .context("rustc --version names no release")?;
-    let sysroot = rustc
-        .ancestors()
-        .nth(2)
-        .and_then(Path::file_name)
+    let sysroot = rustc.ancestors().nth(2).unwrap_or(Path::new(""));
+    let std = sysroot.join("lib/rustlib").join(TARGET).join("lib");
+    let made = fs::metadata(&std)
+        .and_then(|metadata| metadata.modified())
+        .with_context(|| format!("cannot read `{}`", std.display()))?
+        .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Ok(format!("{release}-{}", sysroot.display()))
+    Ok(format!("{release}-{:x}", made.as_millis()))
 }
 
 /// Puts a whole file in place at once: a host may be watching the folder.
@@ -372,6 +374,26 @@ mod tests {
     fn package(dir: &Path) {
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join("Cargo.toml"), "[package]\nname = \"a\"\n").unwrap();
+    }
+
+    #[test]
+    fn a_toolchain_that_was_made_anew_has_another_version() {
+        use std::os::unix::fs::PermissionsExt;
+        let sysroot = tempfile::tempdir().unwrap();
+        let std = sysroot.path().join("lib/rustlib").join(TARGET).join("lib");
+        fs::create_dir_all(&std).unwrap();
+        fs::create_dir(sysroot.path().join("bin")).unwrap();
+        let rustc = sysroot.path().join("bin/rustc");
+        fs::write(&rustc, "#!/bin/sh\necho 'rustc 1.2.3 (none)'\n").unwrap();
+        fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755)).unwrap();
+        let made = |seconds| {
+            let at = UNIX_EPOCH + Duration::from_secs(seconds);
+            fs::File::open(&std).unwrap().set_modified(at).unwrap();
+            version(&rustc).unwrap()
+        };
+        assert_eq!(made(1), made(1));
+        assert_ne!(made(1), made(2));
+        assert!(made(1).starts_with("1.2.3-"));
     }
 
     #[test]
