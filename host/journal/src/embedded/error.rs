@@ -1,16 +1,46 @@
 //! What an error of SQLite means for whoever asked.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::Error;
 
 /// An error of a read. It harms nothing but the read.
 pub(super) fn of_read(error: rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Store(format!(
-            "the journal is damaged: {error}; put a backup in its place"
-        )),
-        _ => Error::Store(format!("cannot read the journal: {error}")),
+    Error::Store(if is_damage(&error) {
+        format!(
+            "the journal is damaged ({}): put a backup in its place",
+            reason(&error)
+        )
+    } else {
+        format!("cannot read the journal: {error}")
+    })
+}
+
+/// Whether the file does not hold what was stored: by SQLite's word, or since a
+/// value or a row is not what it must be.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows,
+        Utf8Error,
+    };
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | QueryReturnedNoRows
+            | Utf8Error(..)
+    )
+}
+
+/// What is wrong, without the number of the column that it was found in.
+pub(super) fn reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(_, _, reason) => reason.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -30,6 +60,21 @@ pub(super) fn of_write(error: rusqlite::Error) -> Error {
         | (rusqlite::Error::ToSqlConversionFailure(_), _) => {
             Error::Store(format!("the journal does not take this: {error}"))
         }
-        _ => Error::Poisoned(error.to_string()),
+        _ => poisoned(&error),
     }
+}
+
+/// The error that is the last. SQLite calls every failure of the disk an I/O
+/// error; an operator needs to know of which kind.
+pub(super) fn poisoned(error: &rusqlite::Error) -> Error {
+    Error::Poisoned(match error.sqlite_error().map(|e| e.extended_code) {
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
+            format!("an fsync failed ({error}): look at the disk, then start again")
+        }
+        Some(ffi::SQLITE_IOERR_WRITE) => {
+            format!("a write failed ({error}): look at the disk, then start again")
+        }
+        Some(code) => format!("{error} (code {code} of SQLite)"),
+        None => error.to_string(),
+    })
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use waystation_core::{Event, Sequence, Timestamp};
 
+use super::checksum;
 use super::column::{handler, integer, natural, parsed, sequence, timestamp};
 use crate::{Cause, Entry};
 
@@ -14,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT sequence, accepted_ms, depth, cause_handler, cause_sequence, source, id, type, \
-             subject, time, datacontenttype, dataschema, extensions, data FROM events ",
+             subject, time, datacontenttype, dataschema, extensions, data, checksum FROM events ",
             $rest
         )
     };
@@ -26,8 +27,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<bool> {
     let event = &entry.event;
     let mut statement = connection.prepare_cached(
         "INSERT INTO events (sequence, accepted_ms, depth, cause_handler, cause_sequence, source, \
-         id, type, subject, time, datacontenttype, dataschema, extensions, data) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         id, type, subject, time, datacontenttype, dataschema, extensions, data, checksum) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id, source) DO NOTHING",
     )?;
     let inserted = statement.execute(params![
@@ -45,6 +46,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<bool> {
         event.data_schema,
         extensions_to_json(&event.extensions)?,
         event.data.as_deref(),
+        checksum::of(entry),
     ])?;
     Ok(inserted == 1)
 }
@@ -158,7 +160,20 @@ pub(super) fn set_head(connection: &Connection, head: Sequence) -> Result<()> {
     Ok(())
 }
 
+/// The event of a row. It is an error if it is not the event that was stored.
 fn entry(row: &Row<'_>) -> Result<Entry> {
+    let entry = unchecked(row)?;
+    let sequence = entry.sequence;
+    parsed(row, 14, |stored: u32| {
+        if stored == checksum::of(&entry) {
+            Ok(entry)
+        } else {
+            Err(format!("event {sequence} is not what was stored"))
+        }
+    })
+}
+
+fn unchecked(row: &Row<'_>) -> Result<Entry> {
     let cause = match row.get_ref(3)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(Cause {

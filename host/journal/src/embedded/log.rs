@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode};
-use waystation_core::limits;
 
 use super::column::natural;
 
@@ -19,12 +18,13 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn of(connection: &mut Connection) -> rusqlite::Result<Self> {
+    /// The log of a connection, which is long beyond `bytes_max` bytes.
+    pub(super) fn of(connection: &mut Connection, bytes_max: usize) -> rusqlite::Result<Self> {
         let page_bytes: usize =
             connection.pragma_query_value(None, "page_size", |row| natural(row, 0))?;
         let log = Self {
             pages: Arc::default(),
-            pages_max: limits::JOURNAL_WAL_BYTES / page_bytes.max(1),
+            pages_max: bytes_max / page_bytes.max(1),
         };
         let pages = Arc::clone(&log.pages);
         // The hook takes the place of SQLite's own, which would move the log.
@@ -39,6 +39,8 @@ impl Log {
         self.pages.load(Ordering::Relaxed) > self.pages_max
     }
 
+    /// Moves as much of the log into the file as can be moved now. What is left
+    /// of it is as durable there as it would be in the file.
     pub(super) fn move_into_file(
         &self,
         connection: &Connection,
@@ -49,6 +51,11 @@ impl Log {
         match connection.query_one(&sql, [], |_| Ok(())) {
             // A reader is in the way: the log is moved another time.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            // There will be room another time; until then the log is what counts.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                tracing::warn!("the disk is full, so the journal's log stays as long as it is");
+                Ok(())
+            }
             result => result,
         }
     }

@@ -10,6 +10,7 @@
 
 mod attempts;
 mod change;
+mod checksum;
 mod column;
 mod error;
 mod events;
@@ -63,6 +64,13 @@ impl Embedded {
     /// Blocks; a recovery after a crash takes as long as it takes to read the
     /// write-ahead log.
     pub fn open(options: Options) -> Result<Self, OpenError> {
+        Self::open_with_log(options, limits::JOURNAL_WAL_BYTES)
+    }
+
+    /// Opens it with another bound on the write-ahead log than
+    /// [`limits::JOURNAL_WAL_BYTES`], in bytes. With a small one the log is moved
+    /// into the file often, which tests of faults want.
+    pub fn open_with_log(options: Options, log_bytes_max: usize) -> Result<Self, OpenError> {
         let Options { folder, clock } = options;
         let lock = folder::take(&folder)?;
         let connection = schema::open(&folder)?;
@@ -71,7 +79,8 @@ impl Embedded {
         let handlers = subscriptions::names(&connection).map_err(refused)?;
         let readers = Readers::open(&folder)?;
         let queue = Arc::new(Queue::new(limits::WRITER_REQUESTS, limits::WRITER_BYTES));
-        let writer = Writer::new(connection, clock, Arc::clone(&queue), lock).map_err(refused)?;
+        let writer = Writer::new(connection, log_bytes_max, clock, Arc::clone(&queue), lock)
+            .map_err(refused)?;
         let published = writer.published();
         let writer = thread::Builder::new()
             .name("journal-writer".to_owned())

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use waystation_core::limits;
 
-use super::{OpenError, folder};
+use super::{OpenError, error, events, folder};
 
 /// Marks the file as a journal of Waystation: `WAYS` in ASCII.
 const APPLICATION_ID: u32 = 0x5741_5953;
@@ -168,10 +168,9 @@ fn number(header: &[u8], at: usize) -> u32 {
 /// Looks at the whole of a small journal and at the ends of a large one.
 fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let look = || -> rusqlite::Result<String> {
-        let head: i64 = connection.query_one("SELECT sequence FROM head", [], |row| row.get(0))?;
-        let newest: Option<i64> =
-            connection.query_one("SELECT max(sequence) FROM events", [], |row| row.get(0))?;
-        if newest.is_some_and(|newest| newest > head) {
+        let head = events::head(connection)?;
+        let newest = events::before(connection, None, 1)?;
+        if newest.iter().any(|newest| newest.sequence > head) {
             return Ok(format!("its newest event is beyond its head, {head}"));
         }
         let bytes: i64 = connection.query_one(
@@ -220,6 +219,6 @@ pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
             path: path.to_owned(),
             reason: error.to_string(),
         },
-        _ => damaged(path, &error.to_string()),
+        _ => damaged(path, &error::reason(error)),
     }
 }

@@ -18,7 +18,9 @@ CREATE TABLE events (
     dataschema      TEXT,
     -- A JSON object of strings.
     extensions      TEXT,
-    data            BLOB
+    data            BLOB,
+    -- The CRC-32 of all the others, by which a damaged row is found.
+    checksum        INTEGER NOT NULL
 ) STRICT;
 -- The id comes first so that an event is found by its id alone, too.
 CREATE UNIQUE INDEX events_by_identity ON events (id, source);

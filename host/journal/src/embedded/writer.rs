@@ -35,13 +35,14 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         mut connection: Connection,
+        log_bytes_max: usize,
         clock: Arc<dyn Clock>,
         queue: Arc<Queue>,
         lock: Lock,
     ) -> rusqlite::Result<Self> {
         let head = events::head(&connection)?;
         Ok(Self {
-            log: Log::of(&mut connection)?,
+            log: Log::of(&mut connection, log_bytes_max)?,
             connection,
             clock,
             queue,
@@ -78,7 +79,7 @@ impl Writer {
                 && self.log.is_long()
                 && let Err(error) = self.log.move_into_file(&self.connection, "PASSIVE")
             {
-                self.poison(Error::Poisoned(error.to_string()));
+                self.poison(error::poisoned(&error));
             }
         }
         self.finish()
@@ -113,7 +114,7 @@ impl Writer {
         if !self.connection.is_autocommit()
             && let Err(failure) = self.connection.execute_batch("ROLLBACK")
         {
-            error = Error::Poisoned(failure.to_string());
+            error = error::poisoned(&failure);
         }
         if matches!(error, Error::Poisoned(_)) {
             self.poison(error.clone());
@@ -129,7 +130,7 @@ impl Writer {
         self.failed = Some(error);
     }
 
-    /// Leaves one whole file behind, without a log beside it.
+    /// Leaves one whole file behind, without a log beside it if there is room.
     fn finish(self) -> Result<(), Error> {
         if let Some(failed) = self.failed {
             // The log stays as it is: only the recovery of the next start can
@@ -185,7 +186,7 @@ mod tests {
             let lock = folder::take(self.folder.path()).unwrap();
             let connection = schema::open(self.folder.path()).unwrap();
             let (clock, queue) = (Arc::clone(&self.clock), Arc::clone(&self.queue));
-            Writer::new(connection, clock, queue, lock).unwrap()
+            Writer::new(connection, limits::JOURNAL_WAL_BYTES, clock, queue, lock).unwrap()
         }
 
         /// Asks for a batch of events with these ids and bytes of data.
