@@ -42,11 +42,11 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
     {
         return Failure::new(Code::Host, format!("no instance is free: {error}"));
     }
-    let mut text = error.root_cause().to_string();
-    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        text = format!("the handler ended itself with status {}", exit.0);
-    }
-    let mut text = with_stderr(text, sandbox);
+    let mut text = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        Some(exit) => format!("the handler ended itself with status {}", exit.0),
+        None => error.root_cause().to_string(),
+    };
+    text = with_stderr(text, sandbox);
     for frame in frames(error) {
         text.push_str("\n  at ");
         text.push_str(&frame);
@@ -54,17 +54,47 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
     Failure::new(Code::Trap, text)
 }
 
-/// The last words of the guest say more than the trap.
+/// The last words of the guest say more than the trap, so a panic comes first.
 fn with_stderr(text: String, sandbox: &Sandbox) -> String {
     let said = sandbox.log().stderr_tail();
-    if said.is_empty() {
-        text
-    } else {
-        format!("{text}: {said}")
+    match panic_message(&said) {
+        Some(panic) => format!("{panic}\n{text}"),
+        None if said.is_empty() => text,
+        None => format!("{text}\n{said}"),
     }
 }
 
-/// The functions on the guest's stack, innermost first.
+/// What a Rust guest says when it panics, on one line: the place and the message.
+fn panic_message(said: &str) -> Option<String> {
+    let (_, panic) = said.rsplit_once("panicked at ")?;
+    let mut lines = panic.lines();
+    let place = lines.next()?;
+    // It tells how to get a backtrace where there is a shell.
+    let message: Vec<&str> = lines
+        .take_while(|line| !line.starts_with("note: "))
+        .collect();
+    Some(
+        format!("panicked at {place} {}", message.join(" "))
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+/// What Rust's own machinery of panics is called, which says nothing of the
+/// handler.
+const MACHINERY: [&str; 9] = [
+    "core::panicking::",
+    "std::panicking::",
+    "std::sys::",
+    "std::process::",
+    "std::alloc::",
+    "alloc::",
+    "__rust",
+    "rust_",
+    "abort",
+];
+
+/// The handler's functions on the guest's stack, innermost first.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
         return Vec::new();
@@ -72,19 +102,34 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     backtrace
         .frames()
         .iter()
-        .take(limits::BACKTRACE_FRAMES_MAX)
         .filter_map(|frame| {
-            let symbol = frame
-                .symbols()
-                .iter()
-                .find_map(|symbol| symbol.name().map(str::to_owned));
-            let raw = || frame.func_name().map(demangled);
-            symbol.or_else(raw)
+            let mut symbols = frame.symbols().iter();
+            let symbol = symbols.find_map(|symbol| symbol.name().map(str::to_owned));
+            symbol.or_else(|| frame.func_name().map(demangled))
         })
+        .filter(|name| !MACHINERY.iter().any(|start| name.starts_with(start)))
+        .take(limits::BACKTRACE_FRAMES_MAX)
         .collect()
 }
 
 fn demangled(name: &str) -> String {
     // The alternate form leaves out the hash.
     format!("{:#}", rustc_demangle::demangle(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_on_one_line() {
+        let said = "before\n\nthread '<unnamed>' (1) panicked at src/lib.rs:15:20:\nno greeting\n\
+                    for you\nnote: run with `RUST_BACKTRACE=1` environment variable";
+        let told = panic_message(said);
+        assert_eq!(
+            told.as_deref(),
+            Some("panicked at src/lib.rs:15:20: no greeting for you")
+        );
+        assert_eq!(panic_message("nothing of the kind"), None);
+    }
 }

@@ -3,11 +3,11 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
 use wasmtime::component::Component as Code;
 use waystation_core::{Descriptor, Digest, HandlerName, limits};
 
 use crate::bindings::HandlerPre;
+use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
 use crate::sandbox::{self, Sandbox};
@@ -63,9 +63,20 @@ pub enum LoadError {
     /// `describe` did not say what the handler wants.
     #[error("its `describe` failed: {0}")]
     Describe(String),
+    /// `describe` did not end in time.
+    #[error("its `describe` took longer than {} ms", limits::DESCRIBE_TIMEOUT.as_millis())]
+    Slow,
     /// The host failed while it loaded.
     #[error("the host failed while it loaded this: {0}")]
     Host(String),
+}
+
+impl LoadError {
+    /// Whether the same bytes may be loaded another time, because the host failed
+    /// and not they.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
 }
 
 fn quoted(names: &[String]) -> String {
@@ -148,25 +159,22 @@ impl Component {
                 .call_describe(&mut store)
                 .await
         };
-        let called = timeout(
+        let called = within(
             limits::DESCRIBE_TIMEOUT,
             AssertUnwindSafe(call).catch_unwind(),
         )
         .await;
         store.data().log().finish();
         let descriptor = match called {
-            Err(_) => {
-                let limit = limits::DESCRIBE_TIMEOUT.as_millis();
-                return Err(LoadError::Describe(format!(
-                    "it took longer than {limit} ms"
-                )));
+            None => {
+                return Err(LoadError::Slow);
             }
-            Ok(Err(_)) => return Err(LoadError::Host("a host function panicked".into())),
-            Ok(Ok(Err(error))) => {
+            Some(Err(_)) => return Err(LoadError::Host("a host function panicked".into())),
+            Some(Ok(Err(error))) => {
                 let failure = crate::attempt::explain(&error, store.data());
                 return Err(LoadError::Describe(failure.reason));
             }
-            Ok(Ok(Ok(descriptor))) => descriptor,
+            Some(Ok(Ok(descriptor))) => descriptor,
         };
         convert::descriptor(descriptor).map_err(LoadError::Describe)
     }

@@ -81,6 +81,13 @@ pub(crate) fn failure(failure: types::Failure) -> Outcome {
 /// What a guest says of itself, or what is wrong with it.
 pub(crate) fn descriptor(descriptor: types::Descriptor) -> Result<Descriptor, String> {
     let subscriptions = bounded("subscriptions", descriptor.subscriptions)?;
+    let types: usize = subscriptions.iter().map(|one| one.types.len()).sum();
+    if types > limits::SUBSCRIPTION_TYPES_MAX {
+        return Err(format!(
+            "subscriptions: {types} types in all; at most {}",
+            limits::SUBSCRIPTION_TYPES_MAX
+        ));
+    }
     Ok(Descriptor {
         description: one_line(descriptor.description),
         subscriptions: subscriptions
@@ -106,6 +113,20 @@ pub(crate) fn descriptor(descriptor: types::Descriptor) -> Result<Descriptor, St
 fn filter(subscription: types::Subscription) -> Result<Filter, String> {
     if subscription.types.is_empty() {
         return Err("a subscription without types".into());
+    }
+    for (name, value) in [
+        ("source", &subscription.source),
+        ("subject", &subscription.subject),
+    ] {
+        if value
+            .as_ref()
+            .is_some_and(|value| value.len() > limits::ATTRIBUTE_BYTES_MAX)
+        {
+            return Err(format!(
+                "subscriptions: a {name} of more than {} bytes",
+                limits::ATTRIBUTE_BYTES_MAX
+            ));
+        }
     }
     Ok(Filter {
         types: patterns("subscriptions", subscription.types)?,

@@ -19,6 +19,8 @@ pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) compiles: Arc<Semaphore>,
+    /// The places for instances that wait for another attempt.
+    pub(crate) idle: Arc<Semaphore>,
     memory_reset: MemoryReset,
 }
 
@@ -61,6 +63,7 @@ impl Engine {
             wasmtime,
             cache: cache.map(Arc::new),
             compiles: Arc::new(Semaphore::new(limits::COMPILES_MAX)),
+            idle: Arc::new(Semaphore::new(limits::IDLE_INSTANCES_MAX)),
             memory_reset,
         })
     }
@@ -71,15 +74,20 @@ impl Engine {
     }
 }
 
+/// The instances of handlers that live at once: in an attempt or between two.
+const LIVE: u32 = (limits::ATTEMPTS_IN_FLIGHT_MAX + limits::IDLE_INSTANCES_MAX) as u32;
+
 fn config(memory_reset: MemoryReset) -> Config {
     let mut pool = PoolingAllocationConfig::new();
+    // There is as much of each as all live instances may have, so that handlers
+    // with many memories cannot leave others without.
     pool.total_component_instances(limits::INSTANCES_MAX)
-        .total_core_instances(limits::INSTANCES_MAX * 4)
-        .total_memories(limits::INSTANCES_MAX)
-        .total_tables(limits::INSTANCES_MAX * 4)
+        .total_core_instances(LIVE * limits::CORE_INSTANCES_MAX)
+        .total_memories(LIVE * limits::MEMORIES_MAX)
+        .total_tables(LIVE * limits::CORE_INSTANCES_MAX)
         .total_stacks(limits::INSTANCES_MAX)
         .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
-        .max_memories_per_component(limits::CORE_INSTANCES_MAX)
+        .max_memories_per_component(limits::MEMORIES_MAX)
         .max_tables_per_component(limits::CORE_INSTANCES_MAX)
         .max_memory_size(limits::MEMORY_BYTES_MAX)
         .table_elements(limits::TABLE_ELEMENTS_MAX)

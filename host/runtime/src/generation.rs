@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use waystation_core::{
     Code, Digest, Draft, Failure, HandlerName, Instances, Outcome, Settings, limits,
@@ -15,6 +15,7 @@ use crate::attempt::{Ended, Request, explain};
 use crate::bindings::{Handler, types};
 use crate::component::Component;
 use crate::convert;
+use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
 use crate::sandbox::{self, Instance, Sandbox};
@@ -25,9 +26,10 @@ pub struct Generation {
     name: HandlerName,
     component: Component,
     settings: Settings,
-    /// Instances that served an attempt and may serve another. Always empty
-    /// where each attempt gets a fresh one.
-    idle: Mutex<Vec<Instance>>,
+    /// Instances that served an attempt and may serve another, each with its
+    /// place among those of all handlers. Always empty where each attempt gets a
+    /// fresh one.
+    idle: Mutex<Vec<(Instance, OwnedSemaphorePermit)>>,
 }
 
 impl Generation {
@@ -71,20 +73,20 @@ impl Generation {
         let (mut store, handler, served) = self.instance(&request);
         let called = {
             let call = AssertUnwindSafe(self.call(&mut store, handler, request)).catch_unwind();
-            timeout(self.settings.timeout, call).await
+            within(self.settings.timeout, call).await
         };
         store.data().log().finish();
         let (handler, answer) = match called {
-            Err(_) => {
+            None => {
                 let reason = format!("it took longer than {:?}", self.settings.timeout);
                 return Err(Outcome::Retry(Failure::new(Code::Timeout, reason)));
             }
-            Ok(Err(_)) => {
+            Some(Err(_)) => {
                 let reason = "a function of the host panicked during the attempt";
                 return Err(Outcome::Retry(Failure::new(Code::Host, reason)));
             }
-            Ok(Ok(Err(error))) => return Err(Outcome::Retry(explain(&error, store.data()))),
-            Ok(Ok(Ok(done))) => done,
+            Some(Ok(Err(error))) => return Err(Outcome::Retry(explain(&error, store.data()))),
+            Some(Ok(Ok(done))) => done,
         };
         let drafts = answer.map_err(convert::failure)?;
         let drafts = convert::drafts(drafts).map_err(Outcome::Reject)?;
@@ -111,11 +113,12 @@ impl Generation {
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         match idle {
-            Some(Instance {
-                mut store,
-                handler,
-                served,
-            }) => {
+            Some((instance, _place)) => {
+                let Instance {
+                    mut store,
+                    handler,
+                    served,
+                } = instance;
                 store.data().log().begin(speaker);
                 sandbox::rearm(&mut store);
                 (store, Some(handler), served)
@@ -156,14 +159,16 @@ impl Generation {
         Ok((handler, answer))
     }
 
-    /// Keeps an instance for another attempt, if it may serve one.
+    /// Keeps an instance for another attempt, if it may serve one and there is a
+    /// place for it.
     fn keep(&self, instance: Instance) {
         if self.settings.instances == Instances::Reused
             && instance.served < limits::INSTANCE_REUSES_MAX
+            && let Ok(place) = self.engine.idle.clone().try_acquire_owned()
         {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < self.settings.concurrency as usize {
-                idle.push(instance);
+                idle.push((instance, place));
             }
         }
     }

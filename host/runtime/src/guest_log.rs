@@ -21,13 +21,14 @@ pub(crate) struct Speaker {
 }
 
 /// Takes what a guest writes to wasi:logging, stdout and stderr, bounded in the
-/// length of a line and in the bytes of an attempt. Cheap to clone.
+/// length of a line and in the bytes and lines of an attempt. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct GuestLog(Arc<Mutex<Inner>>);
 
 struct Inner {
     speaker: Speaker,
     bytes_left: usize,
+    lines_left: usize,
     stdout: Line,
     stderr: Line,
     /// The end of what came over stderr: a panic says there what happened.
@@ -53,6 +54,7 @@ impl GuestLog {
         Self(Arc::new(Mutex::new(Inner {
             speaker,
             bytes_left: limits::LOG_ATTEMPT_BYTES_MAX,
+            lines_left: limits::LOG_ATTEMPT_LINES_MAX,
             stdout: Line::default(),
             stderr: Line::default(),
             stderr_tail: Vec::new(),
@@ -64,6 +66,7 @@ impl GuestLog {
         let mut inner = self.lock();
         inner.speaker = speaker;
         inner.bytes_left = limits::LOG_ATTEMPT_BYTES_MAX;
+        inner.lines_left = limits::LOG_ATTEMPT_LINES_MAX;
         inner.stderr_tail.clear();
     }
 
@@ -117,6 +120,11 @@ impl Inner {
         }
     }
 
+    /// Whether the attempt wrote as much as it may.
+    fn is_full(&self) -> bool {
+        self.bytes_left == 0 || self.lines_left == 0
+    }
+
     fn keep_tail(&mut self, bytes: &[u8]) {
         self.stderr_tail.extend(bytes);
         let over = self
@@ -139,7 +147,7 @@ impl Inner {
     }
 
     fn emit(&mut self, level: Level, context: &str, message: &[u8], cut: bool) {
-        if self.bytes_left == 0 {
+        if self.is_full() {
             return;
         }
         let length = message
@@ -148,6 +156,7 @@ impl Inner {
             .min(self.bytes_left);
         let cut = cut || length < message.len();
         self.bytes_left -= length;
+        self.lines_left -= 1;
         let text = clean(message.get(..length).unwrap_or_default(), cut);
         let context = clean(
             context
@@ -175,11 +184,12 @@ impl Inner {
             Level::Warn => line!(warn),
             Level::Error | Level::Critical => line!(error),
         }
-        if self.bytes_left == 0 {
+        if self.is_full() {
             tracing::warn!(
                 target: "handler", %handler, generation, event, attempt,
-                "the attempt wrote more than {} bytes of log; the rest is dropped",
-                limits::LOG_ATTEMPT_BYTES_MAX
+                "the attempt may write {} bytes and {} lines of log; the rest is dropped",
+                limits::LOG_ATTEMPT_BYTES_MAX,
+                limits::LOG_ATTEMPT_LINES_MAX
             );
         }
     }

@@ -10,6 +10,7 @@ mod bindings;
 mod cache;
 mod component;
 mod convert;
+mod deadline;
 mod engine;
 mod generation;
 mod guest_log;

@@ -73,7 +73,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memories(&self) -> usize {
-        limits::CORE_INSTANCES_MAX as usize
+        limits::MEMORIES_MAX as usize
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Instance {
 pub(crate) fn store(engine: &wasmtime::Engine, sandbox: Sandbox) -> Store<Sandbox> {
     let mut store = Store::new(engine, sandbox);
     store.limiter(|sandbox| &mut sandbox.limiter);
+    // The table of the sandbox holds the host's resources; a guest's own are counted here.
+    store.set_max_component_handles(limits::RESOURCES_MAX);
     // At each tick the guest gives way, so that its deadline and others get their turn.
     store.epoch_deadline_async_yield_and_update(1);
     rearm(&mut store);
