@@ -53,6 +53,8 @@ pub struct SubscriptionView {
     pub running: u32,
     /// The deliveries in memory: waiting for a worker, running or being settled.
     pub in_memory: usize,
+    /// The events that it has not read yet, and the deliveries in memory.
+    pub behind: u64,
 }
 
 /// What the handle asks of the pump.

@@ -25,6 +25,10 @@ struct Lane<T> {
     left: Option<Sequence>,
 }
 
+/// The deliveries of one lane that are kept in memory, and read from the journal
+/// at once: a busy lane takes no more of its subscription's room than this.
+pub(crate) const LANE_BATCH: usize = 64;
+
 /// What becomes of a new delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entered<T> {
@@ -118,7 +122,7 @@ impl<T> Lanes<T> {
             self.lanes.insert(key.to_owned(), lane);
             return Entered::Run(delivery);
         };
-        if !lane.held.is_empty() || lane.left.is_some() {
+        if !lane.held.is_empty() || lane.left.is_some() || lane.queue.len() >= LANE_BATCH {
             lane.left.get_or_insert(sequence);
             return Entered::Left;
         }
@@ -167,10 +171,9 @@ impl<T> Lanes<T> {
         deliveries: Vec<(Sequence, T)>,
         left: Option<Sequence>,
     ) -> (Next<T>, Vec<Sequence>) {
-        if let Some(lane) = self.lanes.get_mut(key) {
-            lane.queue.extend(deliveries);
-            lane.left = left;
-        }
+        let lane = self.lanes.entry(key.to_owned()).or_default();
+        lane.queue.extend(deliveries);
+        lane.left = left;
         self.settle(key)
     }
 
@@ -181,15 +184,11 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// The lanes that should read what they left and do not: those whose reading
-    /// came to nothing.
-    pub(crate) fn read_again(&mut self) -> Vec<(String, Sequence)> {
+    /// What the lanes do next that are not busy: those whose reading came to
+    /// nothing read again.
+    pub(crate) fn rouse(&mut self) -> Vec<(String, Next<T>)> {
         let idle = self.lanes.iter_mut().filter(|(_, lane)| !lane.busy);
-        idle.filter_map(|(key, lane)| match lane.next() {
-            Next::Read(from) => Some((key.clone(), from)),
-            Next::Run(_) | Next::Nothing => None,
-        })
-        .collect()
+        idle.map(|(key, lane)| (key.clone(), lane.next())).collect()
     }
 
     /// Decides what a lane does that was busy until now.
@@ -282,15 +281,36 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_lane_keeps_only_so_much_in_memory() {
+        let mut lanes = Lanes::default();
+        let bound = LANE_BATCH as u64 + 1;
+        assert_eq!(enter(&mut lanes, "a", 1), Entered::Run(1));
+        for n in 2..=bound {
+            assert_eq!(enter(&mut lanes, "a", n), Entered::Queued);
+        }
+        assert_eq!(enter(&mut lanes, "a", bound + 1), Entered::Left);
+        for n in 1..bound {
+            assert_eq!(leave(&mut lanes, "a", n, false), Next::Run(n + 1));
+        }
+        let next = leave(&mut lanes, "a", bound, false);
+        assert_eq!(next, Next::Read(sequence(bound + 1)));
+    }
+
+    #[test]
     fn a_reading_that_failed_is_asked_for_again() {
         let mut lanes = Lanes::default();
         lanes.hold("a", sequence(1));
         assert_eq!(enter(&mut lanes, "a", 2), Entered::Left);
-        assert!(lanes.read_again().is_empty(), "it is held");
+        assert_eq!(
+            lanes.rouse(),
+            [("a".to_owned(), Next::Nothing)],
+            "it is held"
+        );
         assert!(lanes.resume("a", sequence(1)));
         assert_eq!(leave(&mut lanes, "a", 1, false), Next::Read(sequence(2)));
-        assert!(lanes.read_again().is_empty(), "it reads");
+        assert!(lanes.rouse().is_empty(), "it reads");
         lanes.unread("a");
-        assert_eq!(lanes.read_again(), [("a".to_owned(), sequence(2))]);
+        let read = Next::Read(sequence(2));
+        assert_eq!(lanes.rouse(), [("a".to_owned(), read)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waystation_core::{Digest, HandlerName, Outcome, Timestamp};
+use waystation_core::{Digest, HandlerName, Outcome};
 use waystation_journal::Entry;
 
 /// Something that happened, for the terminal and for metrics. Whoever is too
@@ -36,8 +36,8 @@ pub struct Settled {
     pub attempts_max: u32,
     /// How it ended.
     pub outcome: Outcome,
-    /// When the next attempt is due, if there is one.
-    pub due: Option<Timestamp>,
+    /// How long until the next attempt is due, if there is one.
+    pub due_in: Option<Duration>,
     /// Whether the delivery is a dead letter now.
     pub dead: bool,
     /// How long the attempt took.

@@ -65,6 +65,9 @@ pub(crate) struct Pump {
     completions: mpsc::UnboundedSender<Completed>,
     random: fastrand::Rng,
     cursors_due: Option<Instant>,
+    /// Whether the last storing of cursors failed, so that even the last one must
+    /// wait for its time.
+    cursors_wait: bool,
     settling: usize,
     advancing: bool,
     draining: Vec<oneshot::Sender<()>>,
@@ -109,6 +112,8 @@ struct Completed {
 /// What the pump must know of a settlement once it is durable.
 struct InSettlement {
     slot: Slot,
+    lane: Option<String>,
+    /// When the next attempt is due, if there is one.
     waits: Option<Timestamp>,
     notice: Settled,
 }
@@ -148,6 +153,7 @@ impl Pump {
             completions,
             random: fastrand::Rng::new(),
             cursors_due: None,
+            cursors_wait: false,
             settling: 0,
             advancing: false,
             draining: Vec::new(),
@@ -242,9 +248,14 @@ impl Pump {
             Command::Redrive { keys } => {
                 let now = self.options.clock.now();
                 for key in keys {
-                    if let Some(slot) = self.names.get(&key.handler).copied() {
-                        self.wake(slot, now);
+                    let Some(slot) = self.names.get(&key.handler).copied() else {
+                        continue;
+                    };
+                    if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                        // Its last settlement is on the way here.
+                        subscription.ask_when_settled |= subscription.has(key.sequence);
                     }
+                    self.wake(slot, now);
                 }
             }
             Command::Matching { entry, done } => {
@@ -309,8 +320,10 @@ impl Pump {
                 self.advancing = false;
                 if let Err(error) = result {
                     self.cursors_due = Some(Instant::now() + CURSOR_PAUSE);
+                    self.cursors_wait = true;
                     return goes_on("storing cursors", &error);
                 }
+                self.cursors_wait = false;
                 for (slot, cursor) in cursors {
                     if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
                         subscription.stored_cursor = cursor;

@@ -1,33 +1,34 @@
 //! One subscription: what it has in memory and how far it has come.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use waystation_core::{Order, Sequence, Settings, State, Timestamp, lane_of, limits};
 use waystation_journal::{Due, Entry, Position, SubscriptionId};
 
 use crate::Invoke;
-use crate::lanes::{Entered, Lanes, Next};
+use crate::lanes::{Entered, LANE_BATCH, Lanes, Next};
 
 /// A delivery in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) entry: Arc<Entry>,
     pub(crate) state: State,
+    /// The lane that it runs in. It stays the same whatever the order becomes
+    /// meanwhile.
+    pub(crate) lane: Option<String>,
 }
 
 impl Pending {
     /// A delivery that was never tried.
-    fn new(entry: Arc<Entry>) -> Self {
+    fn new(entry: Arc<Entry>, lane: Option<String>) -> Self {
         Self {
             entry,
             state: State::NEW,
+            lane,
         }
     }
 }
-
-/// The deliveries of a lane that are read from the journal at once.
-const LANE_BATCH: usize = 64;
 
 /// One generation under its settings.
 #[derive(Clone)]
@@ -71,8 +72,12 @@ pub(crate) struct Subscription {
     /// Whether something was settled since.
     pub(crate) dirty: bool,
     order: Order,
-    /// Whether a waiting delivery was left in the journal because of its lane.
-    kept_out: bool,
+    /// Waiting deliveries that were left in the journal because their lane was
+    /// busy, with the lane.
+    kept_out: BTreeMap<Sequence, String>,
+    /// Whether the journal has a waiting delivery whose last settlement was still
+    /// on its way here.
+    pub(crate) ask_when_settled: bool,
 }
 
 impl Subscription {
@@ -103,7 +108,8 @@ impl Subscription {
             stored_cursor: position.cursor,
             dirty: false,
             order: Order::None,
-            kept_out: false,
+            kept_out: BTreeMap::new(),
+            ask_when_settled: false,
         }
     }
 
@@ -112,7 +118,9 @@ impl Subscription {
     pub(crate) fn serve(&mut self, serving: Serving) {
         self.order = serving.settings.order;
         self.serving = Some(serving);
-        self.lane_reads.extend(self.lanes.read_again());
+        for (key, next) in self.lanes.rouse() {
+            self.proceed(&key, next, &[]);
+        }
     }
 
     /// Whether another delivery may be held in memory.
@@ -135,7 +143,7 @@ impl Subscription {
         }
         let sequence = entry.sequence;
         let lane = self.lane(&entry).map(str::to_owned);
-        let pending = Pending::new(entry);
+        let pending = Pending::new(entry, lane.clone());
         let entered = match lane {
             None => Entered::Run(pending),
             Some(lane) => self.lanes.enter(&lane, sequence, pending),
@@ -177,7 +185,7 @@ impl Subscription {
                 && lane_of(Order::Key, &entry.event) == Some(key);
             if is_its {
                 self.window.insert(entry.sequence);
-                found.push((entry.sequence, Pending::new(entry)));
+                found.push((entry.sequence, Pending::new(entry, Some(key.to_owned()))));
             }
             if left.is_none() || found.len() == LANE_BATCH {
                 break;
@@ -185,7 +193,15 @@ impl Subscription {
         }
         let (next, dropped) = self.lanes.read(key, found, left);
         self.proceed(key, next, &dropped);
-        std::mem::take(&mut self.kept_out)
+        self.let_in(key)
+    }
+
+    /// Forgets that waiting deliveries were kept out of a lane. Gives back
+    /// whether there were any, so that the journal must be asked again.
+    fn let_in(&mut self, key: &str) -> bool {
+        let before = self.kept_out.len();
+        self.kept_out.retain(|_, lane| lane != key);
+        self.kept_out.len() < before
     }
 
     /// Does what a lane does next.
@@ -204,11 +220,15 @@ impl Subscription {
     /// is busy is left there until something is settled.
     pub(crate) fn readmit(&mut self, due: &Due) {
         let sequence = due.key.sequence;
+        if self.has(sequence) {
+            self.ask_when_settled = true;
+            return;
+        }
         let lane = self.lane(&due.entry).map(str::to_owned);
         if let Some(lane) = &lane
             && !self.lanes.resume(lane, sequence)
         {
-            self.kept_out = true;
+            self.kept_out.insert(sequence, lane.clone());
             return;
         }
         self.taken.insert(sequence);
@@ -218,22 +238,43 @@ impl Subscription {
             forgiven: due.forgiven,
         };
         let entry = due.entry.clone();
-        self.ready.push_back(Pending { entry, state });
+        self.ready.push_back(Pending { entry, state, lane });
     }
 
     /// Notes that an attempt of a delivery was settled durably. `waits` tells
     /// whether it waits for another one. Gives back whether the journal has
-    /// deliveries that could not be taken in before.
-    pub(crate) fn settled(&mut self, entry: &Entry, waits: bool) -> bool {
+    /// waiting deliveries that could not be taken in before.
+    pub(crate) fn settled(&mut self, entry: &Entry, lane: Option<&str>, waits: bool) -> bool {
         self.dirty = true;
         self.window.remove(&entry.sequence);
-        let was_full = self.taken.len() >= limits::WINDOW_DELIVERIES;
+        let was_full = !self.takes_more();
         self.taken.remove(&entry.sequence);
-        if let Some(lane) = self.lane(entry).map(str::to_owned) {
-            let (next, dropped) = self.lanes.leave(&lane, entry.sequence, waits);
-            self.proceed(&lane, next, &dropped);
+        let mut lets_in = false;
+        if let Some(lane) = lane {
+            let (next, dropped) = self.lanes.leave(lane, entry.sequence, waits);
+            self.proceed(lane, next, &dropped);
+            lets_in = self.let_in(lane);
         }
-        std::mem::take(&mut self.kept_out) || was_full
+        std::mem::take(&mut self.ask_when_settled) || lets_in || was_full
+    }
+
+    /// Whether more waiting deliveries may be taken from the journal.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.taken.len() + self.kept_out.len() < limits::WINDOW_DELIVERIES
+    }
+
+    /// The waiting deliveries that the journal should not give again.
+    pub(crate) fn not_again(&self) -> Vec<Sequence> {
+        self.taken
+            .iter()
+            .chain(self.kept_out.keys())
+            .copied()
+            .collect()
+    }
+
+    /// Whether a delivery is in memory.
+    pub(crate) fn has(&self, sequence: Sequence) -> bool {
+        self.window.contains(&sequence) || self.taken.contains(&sequence)
     }
 
     /// Whether an attempt may begin.
@@ -259,6 +300,13 @@ impl Subscription {
     /// The deliveries that are in memory.
     pub(crate) fn in_memory(&self) -> usize {
         self.window.len() + self.taken.len()
+    }
+
+    /// The events that were not read yet, and the deliveries that were and are
+    /// not settled. `feed` is how far the feed has come.
+    pub(crate) fn behind(&self, feed: Sequence, head: Sequence) -> u64 {
+        let read = self.lagging.unwrap_or(feed).max(self.after);
+        head.0.saturating_sub(read.0) + self.window.len() as u64
     }
 
     /// The lane that a delivery of this event runs in. Where the order does not

@@ -431,6 +431,106 @@ async fn a_failing_lane_holds_back_no_other() {
     host.stop().await;
 }
 
+/// More dead letters of one lane than are taken from the journal at once do not
+/// hide those of another.
+#[tokio::test]
+async fn a_redrive_of_a_full_lane_leaves_others_their_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let ordered = Settings {
+        order: Order::Key,
+        ..settings(&["a"], &[])
+    };
+    let broken = simple(|_| Err(Outcome::Reject(Failure::new(Code::Reject, "no"))));
+    host.install("h", ordered.clone(), broken).await;
+    let full = 200;
+    let with = |n: usize, subject: &str| Event {
+        subject: Some(subject.into()),
+        ..event(n, "a")
+    };
+    host.publish((0..full).map(|n| with(n, "full"))).await;
+    host.publish([with(full, "other")]).await;
+    host.settled(full + 1).await;
+
+    // The full lane is stuck in its first attempt until the other one is done.
+    let gate = Arc::new(Semaphore::new(0));
+    let waits = {
+        let gate = gate.clone();
+        handler(move |i| {
+            let gate = gate.clone();
+            let is_full = i.entry.event.subject.as_deref() == Some("full");
+            async move {
+                if is_full {
+                    gate.acquire().await.unwrap().forget();
+                }
+                Ok(vec![])
+            }
+        })
+    };
+    host.install("h", ordered, waits).await;
+    let keys = host.journal.redrive(Some(&name("h")), None).await.unwrap();
+    assert_eq!(keys.len(), full + 1);
+    host.dispatch.redriven(keys).await.unwrap();
+    let other = host.settled(1).await;
+    assert_eq!(other[0].entry.event.subject.as_deref(), Some("other"));
+    gate.add_permits(full);
+    host.settled(full).await;
+    assert!(
+        host.journal
+            .waiting(None, None, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    host.stop().await;
+}
+
+/// The order is changed back and forth while attempts run and fail: every event
+/// is handled, each once, and no lane is left behind.
+#[tokio::test]
+async fn the_order_may_change_while_attempts_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let shaky = || {
+        handler(|i| {
+            let fails = i.attempt == 1 && i.entry.sequence.0 % 3 == 0;
+            async move {
+                tokio::task::yield_now().await;
+                if fails { Err(retry()) } else { Ok(vec![]) }
+            }
+        })
+    };
+    let rounds = 12;
+    let each = 60;
+    let mut attempts = 0;
+    for round in 0..rounds {
+        let order = if round % 2 == 0 {
+            Order::None
+        } else {
+            Order::Key
+        };
+        let settings = Settings {
+            order,
+            ..settings(&["a"], &[])
+        };
+        host.install("h", settings, shaky()).await;
+        host.publish((0..each).map(|n| Event {
+            subject: Some(format!("s{}", n % 5)),
+            ..event(round * each + n, "a")
+        }))
+        .await;
+    }
+    for sequence in 1..=rounds * each {
+        attempts += if sequence % 3 == 0 { 2 } else { 1 };
+    }
+    let settled = host.settled(attempts).await;
+    let acks = settled.iter().filter(|one| one.outcome == Outcome::Ack);
+    let mut handled: Vec<u64> = acks.map(|one| one.entry.sequence.0).collect();
+    handled.sort_unstable();
+    assert_eq!(handled, (1..=(rounds * each) as u64).collect::<Vec<u64>>());
+    host.stop().await;
+}
+
 #[tokio::test]
 async fn a_backlog_larger_than_the_window_is_handled_once_each() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ impl Pump {
     pub(super) fn store_cursors(&mut self) {
         let drained = !self.draining.is_empty() && self.running == 0 && self.settling == 0;
         let is_due = self.cursors_due.is_some_and(|due| due <= Instant::now());
-        if self.advancing || !(drained || is_due) {
+        if self.advancing || !(is_due || drained && !self.cursors_wait) {
             return;
         }
         self.cursors_due = None;

@@ -86,6 +86,7 @@ impl Pump {
     }
 
     pub(super) fn view(&self) -> Vec<SubscriptionView> {
+        let head = *self.journal.head().borrow();
         let mut view: Vec<SubscriptionView> = self
             .subscriptions
             .iter()
@@ -95,6 +96,7 @@ impl Pump {
                 cursor: subscription.cursor(self.feed),
                 running: subscription.running,
                 in_memory: subscription.in_memory(),
+                behind: subscription.behind(self.feed, head),
             })
             .collect();
         view.sort_by(|a, b| a.handler.cmp(&b.handler));

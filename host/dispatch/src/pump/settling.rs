@@ -21,11 +21,8 @@ impl Pump {
             let slot = completed.slot;
             if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
                 subscription.running -= 1;
-                let lane = subscription
-                    .lane(&completed.pending.entry)
-                    .map(str::to_owned);
                 let id = subscription.id;
-                if let Some((note, settlement)) = self.conclude(completed, id, lane) {
+                if let Some((note, settlement)) = self.conclude(completed, id) {
                     notes.push(note);
                     settlements.push(settlement);
                 }
@@ -40,7 +37,6 @@ impl Pump {
         &mut self,
         completed: Completed,
         subscription: SubscriptionId,
-        lane: Option<String>,
     ) -> Option<(InSettlement, Settlement)> {
         let Completed {
             slot,
@@ -79,7 +75,7 @@ impl Pump {
                 Disposition::Retry {
                     due,
                     failure: failure.clone(),
-                    lane,
+                    lane: pending.lane.clone(),
                 },
                 Some(due),
             ),
@@ -94,6 +90,7 @@ impl Pump {
         let generation = serving.invoke.generation();
         let note = InSettlement {
             slot,
+            lane: pending.lane,
             waits,
             notice: Settled {
                 handler: delivery.handler,
@@ -103,7 +100,7 @@ impl Pump {
                 attempts_max: forgiven.saturating_add(serving.settings.retry.attempts),
                 dead: matches!(disposition, Disposition::Dead { .. }),
                 outcome,
-                due: waits,
+                due_in: waits.map(|due| due.since(now)),
                 took,
                 published: publish.iter().map(|p| p.event.event_type.clone()).collect(),
             },
@@ -143,7 +140,7 @@ impl Pump {
             let entry = note.notice.entry.clone();
             let mut wake = note.waits;
             if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot)
-                && subscription.settled(&entry, note.waits.is_some())
+                && subscription.settled(&entry, note.lane.as_deref(), note.waits.is_some())
             {
                 wake = Some(now);
             }

@@ -1,7 +1,7 @@
 //! Deliveries that wait in the journal for another attempt.
 
 use futures_util::FutureExt;
-use waystation_core::{Sequence, Timestamp, limits};
+use waystation_core::Timestamp;
 
 use super::{DueAnswer, Finished, Pump, Slot};
 
@@ -44,17 +44,15 @@ impl Pump {
             }
             // A retired handler is asked for when it returns; one that has its
             // hands full, when it has settled something.
-            if subscription.serving.is_none()
-                || subscription.taken.len() >= limits::WINDOW_DELIVERIES
-            {
+            if subscription.serving.is_none() || !subscription.takes_more() {
                 continue;
             }
             subscription.asking = true;
             let (journal, id) = (self.journal.clone(), subscription.id);
-            let taken: Vec<Sequence> = subscription.taken.iter().copied().collect();
+            let known = subscription.not_again();
             let answer = async move {
-                let due = journal.due(id, now, taken.clone(), DUE_BATCH).await?;
-                let except = taken
+                let due = journal.due(id, now, known.clone(), DUE_BATCH).await?;
+                let except = known
                     .into_iter()
                     .chain(due.iter().map(|due| due.key.sequence));
                 let next = journal.next_due(id, except.collect()).await?;
