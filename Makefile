@@ -2,11 +2,12 @@
 
 # A runner with a limit for each test where it is there, else cargo's own.
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
-GUESTS := target/debug/waystation build handlers tests/fixtures --out target/guests
+GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
 .PHONY: demo test lint guests
 
-# Shows what Waystation does, and stays up; with ONCE=1 it ends by itself.
+# Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
+# first time it compiles for some minutes.
 demo:
 	cargo build --workspace --bins
 	$(GUESTS)

@@ -55,7 +55,8 @@ pub struct Handler {
     /// Every delivery at or below is settled, or waits for another attempt, or
     /// is a dead letter.
     pub cursor: Sequence,
-    /// The events after the cursor, whether it asks for them or not.
+    /// The events that it has not looked at yet, whether it asks for them or not,
+    /// and the deliveries that are under way.
     pub behind: u64,
     /// The attempts that run.
     pub running: u32,

@@ -30,7 +30,13 @@ impl Loader for Handlers {
     ) -> Result<(Component, Descriptor), LoadError> {
         Component::load(&self.engine, handler, bytes)
             .await
-            .map_err(|error| LoadError::new(error.to_string()))
+            .map_err(|error| {
+                if error.may_pass() {
+                    LoadError::passing(error.to_string())
+                } else {
+                    LoadError::new(error.to_string())
+                }
+            })
     }
 
     async fn install(
@@ -49,7 +55,7 @@ impl Loader for Handlers {
         self.dispatch
             .install(handler.clone(), settings, Arc::new(Sandboxed(generation)))
             .await
-            .map_err(|error| LoadError::new(error.to_string()))
+            .map_err(|error| LoadError::passing(error.to_string()))
     }
 
     async fn retire(&self, handler: &HandlerName) {

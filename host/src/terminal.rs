@@ -10,6 +10,8 @@ use waystation_core::Outcome;
 use waystation_dispatch::{Notice, Settled};
 use waystation_folder::Notice as FolderNotice;
 
+use crate::cli::clean;
+
 /// The lines that are written in one second; the rest is counted.
 const LINES_PER_SECOND: u32 = 100;
 
@@ -87,7 +89,7 @@ impl<W: Write> Lines<W> {
 
     /// A terminal that is gone must not stop the host.
     fn always(&mut self, line: &str) {
-        let _ = writeln!(self.out, "{line}");
+        let _ = writeln!(self.out, "{}", clean::line(line));
     }
 }
 
@@ -134,10 +136,11 @@ fn settled_line(settled: &Settled) -> String {
         Outcome::Retry(failure) | Outcome::Reject(failure) => {
             let reason = failure.reason.lines().next().unwrap_or_default();
             let code = failure.code;
-            match settled.due {
-                Some(_) => {
-                    format!("{head}  retry {attempt}/{attempts_max}  {took}  {code}: {reason}")
-                }
+            match settled.due_in {
+                Some(due_in) => format!(
+                    "{head}  retry {attempt}/{attempts_max} in {:.1} s  {took}  {code}: {reason}",
+                    due_in.as_secs_f64()
+                ),
                 None => format!("{head}  dead after attempt {attempt}  {took}  {code}: {reason}"),
             }
         }
@@ -166,15 +169,17 @@ pub fn folder_line(notice: &FolderNotice) -> String {
             }
         }
         FolderNotice::Refused { handler, refusal } => {
-            format!(
-                "=== {handler}  refused: {}",
-                refusal.reason.replace('\n', "; ")
-            )
+            format!("=== {handler}  refused: {}", one_line(&refusal.reason))
         }
         FolderNotice::Retired { handler, digest } => {
             format!("=== {handler}  {}  retired", digest.short())
         }
     }
+}
+
+/// A text of several lines on one.
+pub fn one_line(text: &str) -> String {
+    text.replace(":\n", ": ").replace('\n', "; ")
 }
 
 fn millis(took: Duration) -> String {

@@ -129,8 +129,6 @@ fn swap_under_load(host: &mut Host, site: &Site, repository: &Path) -> Vec<Strin
             .arg(&changed)
             .arg("--out")
             .arg(site.handlers())
-            // What the samples were built with is there already.
-            .env("CARGO_TARGET_DIR", repository.join("target"))
             .stdin(Stdio::null())
             .status()
             .unwrap();

@@ -38,9 +38,11 @@ fn kills_under_load_lose_nothing_and_repeat_nothing() {
     }
     let mut host = site.start();
     let count = acknowledged.len();
-    let done = host.wait_until("all are handled", |host| {
+    let done = host.wait_until("all are handled, and nothing is under way", |host| {
+        let handler = host.handler("scripted");
+        let quiet = handler["behind"] == 0 && handler["running"] == 0 && handler["waiting"] == 0;
         let done = host.of_type(DONE);
-        (done.len() >= count).then_some(done)
+        (quiet && done.len() >= count).then_some(done)
     });
     let mut handled: Vec<String> = done
         .iter()

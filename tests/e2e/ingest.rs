@@ -17,8 +17,8 @@ fn payment(id: &str) -> Value {
     })
 }
 
-/// The promise of the first issue: each mode is answered 202, and the tree shows
-/// payment, delivery and shipment with their causes.
+/// Each mode is answered 202, and the tree shows payment, delivery and shipment
+/// with their causes.
 #[test]
 fn each_mode_is_accepted_and_its_tree_is_drawn() {
     let site = Site::with(&["shipping"]);
@@ -72,6 +72,8 @@ fn a_malformed_event_is_refused_and_not_stored() {
     let host = site.start();
     let mut no_id = payment("x");
     no_id.as_object_mut().unwrap().remove("id");
+    let mut forged = payment("x");
+    forged["source"] = "/waystation/handlers/shipping".into();
     let batch = json!([payment("good"), no_id]);
     let mut large = payment("large");
     large["data"]["order_id"] = "x".repeat(2 * 1024 * 1024).into();
@@ -83,6 +85,7 @@ fn a_malformed_event_is_refused_and_not_stored() {
             400,
             Some("specversion"),
         ),
+        (STRUCTURED, forged.to_string(), 400, Some("source")),
         (STRUCTURED, "{".to_owned(), 400, None),
         (BATCH, batch.to_string(), 400, Some("id")),
         (

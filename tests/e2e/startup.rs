@@ -24,6 +24,7 @@ fn a_port_in_use() {
         .output()
         .unwrap();
     refused(&output, &[&address, "in use", "--listen"]);
+    assert!(!site.data().exists(), "nothing was changed");
 }
 
 #[test]
@@ -32,6 +33,7 @@ fn a_folder_that_is_not_there() {
     std::fs::remove_dir(site.handlers()).unwrap();
     let output = site.command().output().unwrap();
     refused(&output, &["handlers folder", "`handlers`"]);
+    assert!(!site.data().exists(), "nothing was changed");
 }
 
 #[test]

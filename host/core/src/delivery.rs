@@ -206,7 +206,9 @@ pub fn step(
         }
         (State::Running { attempt, forgiven }, Input::Finished(Outcome::Retry(failure))) => {
             let made = attempt.saturating_sub(forgiven);
-            match policy.next(made, failure.after, accepted, now, random) {
+            // Whoever drives a dead letter again forgives its age, too.
+            let since = if forgiven == 0 { accepted } else { now };
+            match policy.next(made, failure.after, since, now, random) {
                 Some(due) => (
                     State::Waiting {
                         attempt: attempt.saturating_add(1),
@@ -310,6 +312,26 @@ mod tests {
             (state, _) = go(state, &Input::Redrive);
             (state, _) = go(state, &Input::Tick);
         }
+    }
+
+    #[test]
+    fn a_redrive_forgives_the_age() {
+        let old = Timestamp::from_millis(0);
+        let now = old.after(Duration::from_secs(3 * 24 * 60 * 60));
+        let policy = RetryPolicy::default();
+        let fail = |forgiven| {
+            let running = State::Running {
+                attempt: forgiven + 1,
+                forgiven,
+            };
+            step(running, &retry(), now, old, &policy, &mut Zero).1
+        };
+        assert_eq!(
+            fail(0),
+            Some(Action::SettleDead),
+            "too old to be tried again"
+        );
+        assert_eq!(fail(8), Some(Action::SettleRetry { due: now }));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who asks for an event, without asking everybody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::{Event, Filter, TypePattern};
 
@@ -10,9 +11,9 @@ use crate::{Event, Filter, TypePattern};
 /// however many subscribers there are.
 #[derive(Clone, Debug)]
 pub struct TypeIndex<S> {
-    exact: HashMap<String, Vec<(S, Filter)>>,
+    exact: HashMap<String, Vec<(S, Arc<Filter>)>>,
     /// Keys end in a dot.
-    prefix: HashMap<String, Vec<(S, Filter)>>,
+    prefix: HashMap<String, Vec<(S, Arc<Filter>)>>,
 }
 
 impl<S> Default for TypeIndex<S> {
@@ -27,14 +28,16 @@ impl<S> Default for TypeIndex<S> {
 impl<S: Copy + Ord> TypeIndex<S> {
     /// Adds a subscriber with one of its filters.
     pub fn insert(&mut self, subscriber: S, filter: &Filter) {
-        for pattern in &filter.types {
+        // Shared by all its types, each of which counts once.
+        let shared = Arc::new(filter.clone());
+        for pattern in filter.types.iter().collect::<BTreeSet<_>>() {
             let (map, key) = match pattern {
                 TypePattern::Exact(exact) => (&mut self.exact, exact),
                 TypePattern::Prefix(prefix) => (&mut self.prefix, prefix),
             };
             map.entry(key.clone())
                 .or_default()
-                .push((subscriber, filter.clone()));
+                .push((subscriber, shared.clone()));
         }
     }
 
@@ -51,7 +54,7 @@ impl<S: Copy + Ord> TypeIndex<S> {
     /// The subscribers that ask for this event, each once, in their order.
     pub fn matches(&self, event: &Event) -> Vec<S> {
         let mut found = Vec::new();
-        let mut collect = |entries: Option<&Vec<(S, Filter)>>| {
+        let mut collect = |entries: Option<&Vec<(S, Arc<Filter>)>>| {
             let matching = entries.into_iter().flatten();
             found.extend(
                 matching

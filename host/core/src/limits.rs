@@ -43,6 +43,9 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// The most patterns that a sidecar may grant a handler to publish.
 pub const GRANTS_MAX: usize = 256;
 
+/// The most types of all subscriptions of one handler together.
+pub const SUBSCRIPTION_TYPES_MAX: usize = 1_024;
+
 /// The largest component file, in bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -65,8 +68,9 @@ pub const LOADS_AT_ONCE_MAX: usize = 2;
 /// reader misses the oldest.
 pub const FOLDER_NOTICES_MAX: usize = 1_024;
 
-/// How long `describe` may run.
-pub const DESCRIBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long `describe` may run. It needs a moment; the rest is for a machine that
+/// is busy compiling.
+pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an attempt may run, unless the handler's sidecar says otherwise.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -161,6 +165,10 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// The log lines of one attempt that are kept, in bytes.
 pub const LOG_ATTEMPT_BYTES_MAX: usize = 256 * 1024;
 
+/// The log lines of one attempt that are kept. A line without text costs the host
+/// almost as much as one with.
+pub const LOG_ATTEMPT_LINES_MAX: usize = 4_096;
+
 /// How often the handlers folder is listed when nothing hints at a change.
 pub const FOLDER_RESCAN: Duration = Duration::from_secs(2);
 
@@ -215,10 +223,11 @@ pub const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// its deadline is seen.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 
-/// The bytes that one attempt may hand to the host in strings and lists.
+/// The bytes that one call may hand to the host in strings and lists.
 pub const HOSTCALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The resources, such as streams, that one instance may hold.
+/// The resources, such as streams, that one instance may hold, and the handles
+/// that it may hold to them and to its own.
 pub const RESOURCES_MAX: usize = 1_024;
 
 /// The random bytes that a guest gets from one call.
@@ -227,11 +236,18 @@ pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// The elements of one table of a guest.
 pub const TABLE_ELEMENTS_MAX: usize = 64 * 1024;
 
-/// The core instances, memories and tables of one component.
+/// The core instances and tables of one component.
 pub const CORE_INSTANCES_MAX: u32 = 32;
+
+/// The memories of one component. Address space is reserved for each.
+pub const MEMORIES_MAX: u32 = 4;
 
 /// The component instances that live at once, over all handlers.
 pub const INSTANCES_MAX: u32 = 1_024;
+
+/// The instances that wait for another attempt, over all handlers. With the
+/// attempts in flight they must fit into the pool of instances.
+pub const IDLE_INSTANCES_MAX: usize = ATTEMPTS_IN_FLIGHT_MAX;
 
 /// The host stack that the code of a guest may use, in bytes.
 pub const WASM_STACK_BYTES: usize = 512 * 1024;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// The folder cannot be listed.
     #[error(
-        "cannot read the handlers folder `{}`: {source}; create it, or name another one",
+        "cannot read the handlers folder `{}`; create it, or name another one",
         path.display()
     )]
     Unreadable {

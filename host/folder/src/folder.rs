@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore, watch};
@@ -39,6 +40,18 @@ pub struct Folder<L: Loader> {
 }
 
 impl<L: Loader> Folder<L> {
+    /// Finds out whether a folder can be watched, without beginning to.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        let unreadable = |source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::read_dir(path).map(drop).map_err(unreadable)
+    }
+
     /// Begins to watch a folder, in a task of its own.
     ///
     /// # Errors

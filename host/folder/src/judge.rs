@@ -82,6 +82,7 @@ impl<C: Clone + Send + Sync + 'static> Case<C> {
         }
         match self.install(snapshot, loader, clock).await {
             Ok(generation) => Verdict::Installed(Arc::new(generation), begun.elapsed()),
+            Err(Refused::Load(error)) if error.may_pass() => Verdict::Unreadable(error.to_string()),
             Err(error) => Verdict::Refused(Some(version), error.to_string()),
         }
     }

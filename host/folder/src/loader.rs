@@ -45,12 +45,31 @@ pub trait Loader: Send + Sync + 'static {
 
 /// Why a component cannot serve, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadError(String);
+#[error("{reason}")]
+pub struct LoadError {
+    reason: String,
+    may_pass: bool,
+}
 
 impl LoadError {
     /// An error with this reason: what is wrong and what to do about it.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self {
+            reason: reason.into(),
+            may_pass: false,
+        }
+    }
+
+    /// The same for a reason that is not the component's fault and may pass: it
+    /// is tried again at the next listing, though its files stay the same.
+    pub fn passing(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            may_pass: true,
+        }
+    }
+
+    pub(crate) fn may_pass(&self) -> bool {
+        self.may_pass
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
-use waystation_core::limits;
+use waystation_core::{Digest, limits};
 
 const TARGET: &str = "wasm32-wasip2";
 const TOOLCHAIN_SCRIPT: &str = include_str!("../../../guest-sdk/toolchain.sh");
@@ -225,10 +225,14 @@ impl Toolchain {
             manifest.display()
         );
         // Cargo does not see that a toolchain was rebuilt, so each has a folder.
-        let target_dir = metadata
-            .target_directory
-            .join("handlers")
-            .join(&self.version);
+        // And it gives two packages of one name the same file: within a
+        // workspace there are no two, but a target folder may serve several.
+        let workspace = Digest::of(metadata.workspace_root.as_os_str().as_encoded_bytes());
+        let target_dir = metadata.target_directory.join("handlers").join(format!(
+            "{}-{}",
+            self.version,
+            workspace.short()
+        ));
         Ok(Package {
             name: package.name,
             target_dir,
@@ -280,6 +284,7 @@ struct Package {
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<MetadataPackage>,
+    workspace_root: PathBuf,
     target_directory: PathBuf,
 }
 

@@ -141,7 +141,7 @@ mod tests {
             text(&[dead(12, "unreachable\n  at handle")]),
             "\
 DELIVERY              ATTEMPTS  SINCE                 EVENT       REASON
-mail.12.9f86d081884c  8         2026-01-31T12:00:00Z  registered  trap: unreachable at handle
+mail.12.9f86d081884c  8         2026-01-31T12:00:00Z  registered  trap: unreachable
 "
         );
     }

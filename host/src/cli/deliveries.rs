@@ -80,10 +80,13 @@ pub fn state(state: DeliveryState) -> &'static str {
     }
 }
 
-/// The last failure: its code and its reason.
+/// The last failure: its code and the first line of its reason; `events ID` has
+/// it all.
 pub fn failure(delivery: &Delivery) -> String {
     match (&delivery.code, &delivery.reason) {
-        (Some(code), Some(reason)) => format!("{code}: {reason}"),
+        (Some(code), Some(reason)) => {
+            format!("{code}: {}", reason.lines().next().unwrap_or_default())
+        }
         (Some(code), None) => code.to_string(),
         (None, _) => "-".to_owned(),
     }
@@ -125,7 +128,7 @@ pub mod tests {
             text(&[waiting, pending]),
             "\
 DELIVERY             STATE    ATTEMPTS  WHEN                  EVENT       REASON
-mail.2.9f86d081884c  waiting  8         2026-01-31T12:05:00Z  registered  trap: unreachable at handle
+mail.2.9f86d081884c  waiting  8         2026-01-31T12:05:00Z  registered  trap: unreachable
 mail.3.9f86d081884c  pending  0         -                     registered  -
 "
         );

@@ -5,7 +5,7 @@
 //! ask a running host know its API and nothing of what is behind it.
 
 mod build;
-mod clean;
+pub mod clean;
 mod client;
 mod completions;
 mod dead_letters;

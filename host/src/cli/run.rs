@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
-use tokio::runtime::{self, Builder, Runtime};
+use tokio::runtime::{self, Builder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -23,7 +23,7 @@ use waystation_runtime::{Cache, Engine, MemoryReset};
 
 use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
-use crate::config::{Config, Given};
+use crate::config::{self, Config, Given};
 use crate::handlers::Handlers;
 use crate::serve::admin::{self, Admin};
 use crate::serve::ingest::{self, Ingest};
@@ -41,10 +41,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where events come in; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = config::address)]
     listen: Option<SocketAddr>,
     /// Where the admin API is; port 0 takes a free one [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = config::address)]
     admin: Option<SocketAddr>,
     /// The configuration file [default: waystation.toml, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -63,8 +63,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     log_to_stderr();
     // Attempts have workers of their own: a handler that spins takes nothing
     // from the listeners, the timers or the journal.
-    let workers = threads("attempt")?;
-    let io = threads("io")?;
+    // They take new attempts in turn with those that spin, not after many turns.
+    let workers = threads("attempt").global_queue_interval(2).build();
+    let workers = workers.context("cannot start the workers")?;
+    let io = threads("io").build().context("cannot start the threads")?;
     let result = io.block_on(async {
         let (host, mut signals) = Host::start(config, workers.handle().clone()).await?;
         let ended = host.serve(&mut signals).await;
@@ -77,21 +79,20 @@ pub fn run(args: Args) -> Result<(), Failure> {
     result
 }
 
-fn threads(name: &str) -> Result<Runtime> {
+fn threads(name: &str) -> Builder {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    Builder::new_multi_thread()
-        .worker_threads(cores)
-        .thread_name(name)
-        .enable_all()
-        .build()
-        .with_context(|| format!("cannot start the {name} threads"))
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cores).thread_name(name).enable_all();
+    builder
 }
 
-/// Log lines go to standard error: warnings of the host and what handlers say,
-/// or what `RUST_LOG` chooses.
+/// What is logged unless `RUST_LOG` says otherwise: warnings of the host and what
+/// handlers say. What happens to handlers stands on the terminal already.
+const LOG_DEFAULT: &str = "warn,handler=info,waystation_folder::board=off";
+
+/// Log lines go to standard error.
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,handler=info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -118,6 +119,10 @@ impl Host {
     async fn start(config: Config, workers: runtime::Handle) -> Result<(Self, Signals)> {
         let mut signals = Signals::new()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // What may be mistaken is tried before anything is made.
+        let events = Listener::bind("--listen", config.listen).await?;
+        let control = Listener::bind("--admin", config.admin).await?;
+        Folder::<Handlers>::check(&config.handlers)?;
         let journal = {
             let options = JournalOptions {
                 folder: config.data.clone(),
@@ -129,8 +134,6 @@ impl Host {
         if let (MemoryReset::Decommit, Some(why)) = MemoryReset::probe() {
             tracing::warn!("memory is cleaned the slower way between attempts: {why}");
         }
-        let events = Listener::bind("--listen", config.listen).await?;
-        let control = Listener::bind("--admin", config.admin).await?;
         let options = DispatchOptions {
             clock: clock.clone(),
             workers,
@@ -248,7 +251,7 @@ fn show_handlers(folder: &Handle) {
             println!(
                 "handler {}  refused: {}",
                 status.name,
-                refused.reason.replace('\n', "; ")
+                terminal::one_line(&refused.reason)
             );
         }
     }

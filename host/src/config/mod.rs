@@ -127,8 +127,8 @@ fn parse(text: &str) -> Result<Given, document::Mistakes> {
     document::read(text, |root| Given {
         handlers: root.key("handlers", path),
         data: root.key("data", path),
-        listen: root.key("listen", address),
-        admin: root.key("admin", address),
+        listen: root.key("listen", address_value),
+        admin: root.key("admin", address_value),
     })
 }
 
@@ -141,8 +141,12 @@ fn path(value: document::Value<'_>) -> Result<PathBuf, String> {
     }
 }
 
-fn address(value: document::Value<'_>) -> Result<SocketAddr, String> {
-    let text = value.string()?;
+fn address_value(value: document::Value<'_>) -> Result<SocketAddr, String> {
+    address(&value.string()?)
+}
+
+/// An address to listen on, or what it should look like.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("must be an IP address with a port such as `127.0.0.1:8080`, not `{text}`")
     })

@@ -1,7 +1,8 @@
 //! Where events come in: `POST /events`, by the HTTP binding of CloudEvents.
 //!
-//! It answers 202 only when the events are durable. It knows the journal and
-//! nothing of handlers: whoever publishes never learns who listens.
+//! It answers 202 only when the events are durable. It knows the journal, and of
+//! handlers only in whose name nobody else may publish: whoever publishes never
+//! learns who listens.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use waystation_core::formats::{Mode, ParseError, http, json};
 use waystation_core::{Event, limits};
+use waystation_dispatch::SOURCE_PREFIX;
 use waystation_journal::Journal;
 
 use super::body::Bodies;
@@ -59,6 +61,12 @@ async fn publish(
     }
     let body = shared.bodies.read(body, limits::BODY_BYTES_MAX).await?;
     let events = parse(mode, &headers, body.bytes.clone())?;
+    if let Some(index) = events
+        .iter()
+        .position(|event| event.source.starts_with(SOURCE_PREFIX))
+    {
+        return Err(reserved_source((mode == Mode::Batch).then_some(index)));
+    }
     let appended = shared.journal.append(events).await?;
     let duplicates = appended.iter().filter(|event| event.duplicate).count();
     let accepted = Accepted {
@@ -67,6 +75,15 @@ async fn publish(
         sequences: appended.iter().map(|event| event.sequence).collect(),
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Whoever could publish in a handler's name could take the place of what the
+/// handler publishes.
+fn reserved_source(index: Option<usize>) -> Rejection {
+    let detail = format!("`source` must not begin with `{SOURCE_PREFIX}`: handlers publish there");
+    Rejection::new(Kind::Attribute, detail)
+        .about(Some("source"), "reserved")
+        .at(index)
 }
 
 fn parse(mode: Mode, headers: &HeaderMap, body: Bytes) -> Result<Vec<Event>, ParseError> {

@@ -130,6 +130,13 @@ impl Rejection {
         self.problem.rule = Some(rule.to_owned());
         self
     }
+
+    /// The same problem, at a place in a batch.
+    #[must_use]
+    pub fn at(mut self, index: Option<usize>) -> Self {
+        self.problem.index = index;
+        self
+    }
 }
 
 impl From<ParseError> for Rejection {

@@ -20,6 +20,7 @@ pub async fn list(
     for stored in admin.journal.subscriptions().await? {
         let handler = row(&mut handlers, stored.handler);
         handler.cursor = stored.cursor;
+        handler.behind = head.0.saturating_sub(stored.cursor.0);
         handler.waiting = stored.waiting;
         handler.dead = stored.dead;
     }
@@ -28,9 +29,7 @@ pub async fn list(
         // The stored cursor follows a moment later.
         handler.cursor = handler.cursor.max(live.cursor);
         handler.running = live.running;
-    }
-    for handler in handlers.values_mut() {
-        handler.behind = head.0.saturating_sub(handler.cursor.0);
+        handler.behind = live.behind;
     }
     for status in admin.folder.handlers() {
         let handler = row(&mut handlers, status.name.clone());
