@@ -48,6 +48,8 @@ pub struct Health {
 pub struct Handler {
     /// Its name: the stem of its file.
     pub name: HandlerName,
+    /// How it stands.
+    pub state: HandlerState,
     /// The generation in service, if there is one.
     pub serving: Option<Serving>,
     /// The last file that was refused, if the newest was.
@@ -64,6 +66,20 @@ pub struct Handler {
     pub waiting: u64,
     /// The dead letters.
     pub dead: u64,
+}
+
+/// How a handler stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandlerState {
+    /// Its file was seen and is not judged yet.
+    Loading,
+    /// A generation serves.
+    Serving,
+    /// Its file was refused and nothing serves.
+    Refused,
+    /// Its file is gone. Its position is kept.
+    Retired,
 }
 
 /// A generation in service.

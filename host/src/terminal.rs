@@ -87,9 +87,8 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// A terminal that is gone must not stop the host.
     fn always(&mut self, line: &str) {
-        let _ = writeln!(self.out, "{}", clean::line(line));
+        write_line(&mut self.out, line);
     }
 }
 
@@ -175,6 +174,15 @@ pub fn folder_line(notice: &FolderNotice) -> String {
             format!("=== {handler}  {}  retired", digest.short())
         }
     }
+}
+
+/// Writes a line. A terminal that is gone must not stop the host.
+pub fn say(line: &str) {
+    write_line(&mut io::stdout(), line);
+}
+
+fn write_line(out: &mut impl Write, line: &str) {
+    let _ = writeln!(out, "{}", clean::line(line));
 }
 
 /// A text of several lines on one.

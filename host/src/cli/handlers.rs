@@ -3,7 +3,7 @@
 use super::client::Asking;
 use super::exit::Failure;
 use super::table;
-use crate::api::{Handler, Refused, Serving, Stray};
+use crate::api::{Handler, HandlerState, Refused, Serving, Stray};
 
 /// List the handlers: what serves, what was refused and why, what waits
 #[derive(Debug, clap::Args)]
@@ -54,11 +54,12 @@ fn text(handlers: &[Handler], strays: &[Stray]) -> String {
 }
 
 fn row(handler: &Handler) -> Vec<String> {
-    let state = match (&handler.serving, &handler.refused) {
-        (Some(_), None) => "serving",
-        (Some(_), Some(_)) => "newest refused",
-        (None, Some(_)) => "refused",
-        (None, None) => "retired",
+    let state = match handler.state {
+        HandlerState::Loading => "loading",
+        HandlerState::Serving if handler.refused.is_some() => "newest refused",
+        HandlerState::Serving => "serving",
+        HandlerState::Refused => "refused",
+        HandlerState::Retired => "retired",
     };
     let serving = handler.serving.as_ref();
     vec![
@@ -110,6 +111,11 @@ mod tests {
     use super::*;
 
     fn handler(name: &str, serving: bool, refused: Option<&str>) -> Handler {
+        let state = match (serving, refused) {
+            (true, _) => "serving",
+            (false, Some(_)) => "refused",
+            (false, None) => "retired",
+        };
         let serving = serving.then(|| {
             json!({
                 "generation": "9f".repeat(32), "bytes": 62000, "since": "2026-01-31T12:00:00.000Z",
@@ -124,8 +130,8 @@ mod tests {
             json!({"generation": generation, "reason": reason, "at": "2026-01-31T12:30:00.000Z"})
         });
         serde_json::from_value(json!({
-            "name": name, "serving": serving, "refused": refused, "cursor": 40, "behind": 2,
-            "running": 1, "waiting": 3, "dead": 4,
+            "name": name, "state": state, "serving": serving, "refused": refused,
+            "cursor": 40, "behind": 2, "running": 1, "waiting": 3, "dead": 4,
         }))
         .unwrap()
     }

@@ -1,6 +1,6 @@
 //! `waystation run`: the host itself.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::handlers::Handlers;
 use crate::serve::admin::{self, Admin};
 use crate::serve::ingest::{self, Ingest};
 use crate::serve::listener::Listener;
-use crate::terminal;
+use crate::terminal::{self, say};
 
 /// Runs the host: takes events in, stores them, and has the handlers in a folder
 /// handle them.
@@ -146,9 +146,9 @@ impl Host {
         let options = FolderOptions::new(&config.handlers);
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
-        println!("Waystation {}", env!("CARGO_PKG_VERSION"));
-        println!("events  http://{}/events", events.address());
-        println!("admin   http://{}", control.address());
+        say(&format!("Waystation {}", env!("CARGO_PKG_VERSION")));
+        say(&format!("events  http://{}/events", events.address()));
+        say(&format!("admin   http://{}", control.address()));
         let (ready, is_ready) = watch::channel(false);
         let (stop_control, control_stop) = watch::channel(false);
         let router = admin::router(Admin {
@@ -185,7 +185,7 @@ impl Host {
         });
         let events = tokio::spawn(self.events.serve(router, events_stop));
         self.ready.send_replace(true);
-        println!("Ready");
+        say("Ready");
 
         let mut failed = self.journal.failed();
         tokio::select! {
@@ -202,7 +202,9 @@ impl Host {
         }
         self.ready.send_replace(false);
         stop_events.send_replace(true);
-        eprintln!("stopping: waiting for the attempts that run; a second signal ends at once");
+        let stopping = "stopping: waiting for the attempts that run; a second signal ends at once";
+        // Whoever closed standard error does not want to know.
+        let _ = writeln!(io::stderr(), "{stopping}");
         tokio::select! {
             () = signals.next() => bail!("ended by a second signal; what ran is delivered again"),
             drained = drain(events, &self.folder, &self.dispatch, &self.journal) => drained?,
@@ -245,18 +247,16 @@ fn show_handlers(folder: &Handle) {
                 .flat_map(|filter| filter.types.iter().map(ToString::to_string))
                 .collect();
             let digest = serving.digest.short();
-            println!("handler {}  {digest}  on {}", status.name, types.join(", "));
+            let types = types.join(", ");
+            say(&format!("handler {}  {digest}  on {types}", status.name));
         }
         if let Some(refused) = &status.refused {
-            println!(
-                "handler {}  refused: {}",
-                status.name,
-                terminal::one_line(&refused.reason)
-            );
+            let reason = terminal::one_line(&refused.reason);
+            say(&format!("handler {}  refused: {reason}", status.name));
         }
     }
     if folder.handlers().is_empty() {
-        println!("no handlers yet: drop a component into the folder");
+        say("no handlers yet: drop a component into the folder");
     }
 }
 

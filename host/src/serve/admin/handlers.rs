@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract;
 use waystation_core::{HandlerName, Sequence};
-use waystation_folder::Refusal;
+use waystation_folder::{Refusal, State};
 
 use super::Shared;
-use crate::api::{Handler, Refused, Serving, Stray};
+use crate::api::{Handler, HandlerState, Refused, Serving, Stray};
 use crate::serve::problem::Rejection;
 
 /// Every handler that is in the folder or ever had a subscription, by name.
 pub async fn list(
-    State(Shared { admin, .. }): State<Shared>,
+    extract::State(Shared { admin, .. }): extract::State<Shared>,
 ) -> Result<Json<Vec<Handler>>, Rejection> {
     let head = *admin.journal.head().borrow();
     let mut handlers = BTreeMap::new();
@@ -33,6 +33,12 @@ pub async fn list(
     }
     for status in admin.folder.handlers() {
         let handler = row(&mut handlers, status.name.clone());
+        handler.state = match status.state {
+            State::Loading => HandlerState::Loading,
+            State::Serving => HandlerState::Serving,
+            State::Refused => HandlerState::Refused,
+            State::Retired => HandlerState::Retired,
+        };
         handler.serving = status.serving.map(serving);
         handler.refused = status.refused.map(refused);
     }
@@ -40,7 +46,9 @@ pub async fn list(
 }
 
 /// The files in the folder that are no handler's, by name.
-pub async fn strays(State(Shared { admin, .. }): State<Shared>) -> Json<Vec<Stray>> {
+pub async fn strays(
+    extract::State(Shared { admin, .. }): extract::State<Shared>,
+) -> Json<Vec<Stray>> {
     let strays = admin.folder.strays().into_iter();
     Json(
         strays
@@ -55,6 +63,8 @@ pub async fn strays(State(Shared { admin, .. }): State<Shared>) -> Json<Vec<Stra
 fn row(handlers: &mut BTreeMap<HandlerName, Handler>, name: HandlerName) -> &mut Handler {
     handlers.entry(name.clone()).or_insert(Handler {
         name,
+        // What the folder does not know any more.
+        state: HandlerState::Retired,
         serving: None,
         refused: None,
         cursor: Sequence(0),
