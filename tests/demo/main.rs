@@ -87,18 +87,16 @@ fn main() {
         say("Every event came to its expected outcome");
         return;
     }
+    // What it wrote so far was shown, or is of no interest any more.
+    host.seen();
     say("Your turn (Ctrl-C ends it)");
     println!(
-        "  curl -i {} -H 'content-type: application/cloudevents+json' \\\n       -d @{}",
+        "  curl -i {} -H 'content-type: application/cloudevents+json' -d '{}'",
         host.events_url(),
-        repository
-            .join("handlers/welcome-mail/event.json")
-            .display()
+        payment("mine-1")
     );
-    println!(
-        "  {} events registration-1815",
-        guests::profile().join("waystation").display()
-    );
+    let binary = guests::profile().join("waystation");
+    println!("  {} events mine-1", binary.display());
     println!("  handlers folder: {}", site.handlers().display());
     host.follow(|line| println!("  {line}"));
 }

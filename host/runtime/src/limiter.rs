@@ -21,6 +21,11 @@ impl Limiter {
         }
     }
 
+    /// Begins another attempt: what an earlier one was refused explains nothing.
+    pub(crate) fn begin(&mut self) {
+        self.refused = None;
+    }
+
     /// What was refused last, for people.
     pub(crate) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
@@ -91,5 +96,13 @@ mod tests {
             Some("wanted 120 bytes of memory and may have 100")
         );
         assert!(limiter.memory_growing(60, 100, None).unwrap());
+    }
+
+    #[test]
+    fn another_attempt_is_not_blamed_for_an_earlier_one() {
+        let mut limiter = Limiter::new(100);
+        assert!(!limiter.memory_growing(0, 200, None).unwrap());
+        limiter.begin();
+        assert_eq!(limiter.refused(), None);
     }
 }

@@ -94,4 +94,5 @@ pub(crate) fn store(engine: &wasmtime::Engine, sandbox: Sandbox) -> Store<Sandbo
 pub(crate) fn rearm(store: &mut Store<Sandbox>) {
     store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
     store.set_epoch_deadline(1);
+    store.data_mut().limiter.begin();
 }
