@@ -485,6 +485,63 @@ async fn a_redrive_of_a_full_lane_leaves_others_their_turn() {
     host.stop().await;
 }
 
+/// A delivery that began without a lane opens no lane when it ends, whatever the
+/// order is by then.
+#[tokio::test]
+async fn a_delivery_leaves_only_the_lane_that_it_runs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let gates: [Arc<Semaphore>; 2] = [1, 2].map(|_| Arc::new(Semaphore::new(0)));
+    let begun = Arc::new(Semaphore::new(0));
+    let third_began = Arc::new(AtomicBool::new(false));
+    let gated = {
+        let (gates, begun) = (gates.clone(), begun.clone());
+        let third_began = third_began.clone();
+        handler(move |i| {
+            let sequence = i.entry.sequence.0;
+            let gate = gates.get(sequence as usize - 1).cloned();
+            third_began.fetch_or(sequence == 3, Ordering::SeqCst);
+            begun.add_permits(1);
+            async move {
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
+                }
+                Ok(vec![])
+            }
+        })
+    };
+    let in_order = |order| Settings {
+        order,
+        ..settings(&["a"], &[])
+    };
+    let with = |n: u32, subject: &str| Event {
+        subject: Some(subject.into()),
+        ..event(n, "a")
+    };
+    host.install("h", in_order(Order::None), gated.clone())
+        .await;
+    host.publish([with(1, "k")]).await;
+    begun.acquire().await.unwrap().forget();
+    host.install("h", in_order(Order::Key), gated).await;
+    host.publish([with(2, "k"), with(3, "k")]).await;
+    begun.acquire().await.unwrap().forget();
+
+    gates[0].add_permits(1);
+    assert_eq!(host.settled(1).await[0].entry.sequence, Sequence(1));
+    host.publish([with(4, "other")]).await;
+    assert_eq!(host.settled(1).await[0].entry.sequence, Sequence(4));
+    assert!(!third_began.load(Ordering::SeqCst), "the second still runs");
+    gates[1].add_permits(1);
+    let rest: Vec<u64> = host
+        .settled(2)
+        .await
+        .iter()
+        .map(|one| one.entry.sequence.0)
+        .collect();
+    assert_eq!(rest, [2, 3]);
+    host.stop().await;
+}
+
 /// The order is changed back and forth while attempts run and fail: every event
 /// is handled, each once, and no lane is left behind.
 #[tokio::test]
