@@ -51,9 +51,7 @@ pub struct SubscriptionView {
     pub cursor: Sequence,
     /// The attempts that run.
     pub running: u32,
-    /// The deliveries in memory: waiting for a worker, running or being settled.
-    pub in_memory: usize,
-    /// The events that it has not read yet, and the deliveries in memory.
+    /// The events that it has not read yet, and the deliveries that are under way.
     pub behind: u64,
 }
 

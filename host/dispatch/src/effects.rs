@@ -18,7 +18,7 @@ const TRACE_PARENT: &str = "traceparent";
 /// An event that follows from another carries the id of its cause
 /// (`causationid`), the id of the first cause of all (`correlationid`) and the
 /// trace of its cause (`traceparent`, unless the draft has one).
-pub fn proposals(
+pub(crate) fn proposals(
     drafts: Vec<Draft>,
     cause: &Entry,
     delivery: &DeliveryId,

@@ -16,6 +16,6 @@ mod pump;
 mod subscription;
 
 pub use dispatch::{Dispatch, Error, Options, SubscriptionView};
-pub use effects::{SOURCE_PREFIX, proposals};
+pub use effects::SOURCE_PREFIX;
 pub use invoke::{Completion, Invocation, Invoke};
 pub use notice::{Notice, Settled};

@@ -297,11 +297,6 @@ impl Subscription {
         }
     }
 
-    /// The deliveries that are in memory.
-    pub(crate) fn in_memory(&self) -> usize {
-        self.window.len() + self.taken.len()
-    }
-
     /// The events that were not read yet, and the deliveries that were and are
     /// not settled. `feed` is how far the feed has come.
     pub(crate) fn behind(&self, feed: Sequence, head: Sequence) -> u64 {

@@ -21,7 +21,6 @@ pub struct Engine {
     pub(crate) compiles: Arc<Semaphore>,
     /// The places for instances that wait for another attempt.
     pub(crate) idle: Arc<Semaphore>,
-    memory_reset: MemoryReset,
 }
 
 /// The engine cannot start.
@@ -64,13 +63,7 @@ impl Engine {
             cache: cache.map(Arc::new),
             compiles: Arc::new(Semaphore::new(limits::COMPILES_MAX)),
             idle: Arc::new(Semaphore::new(limits::IDLE_INSTANCES_MAX)),
-            memory_reset,
         })
-    }
-
-    /// How the memory of an instance is made clean for the next one.
-    pub fn memory_reset(&self) -> MemoryReset {
-        self.memory_reset
     }
 }
 

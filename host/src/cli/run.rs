@@ -130,10 +130,12 @@ impl Host {
             };
             Arc::new(spawn_blocking(move || Embedded::open(options)).await??)
         };
-        let engine = Engine::new(Some(Cache::open(&config.data.join("compiled"))?))?;
-        if let (MemoryReset::Decommit, Some(why)) = MemoryReset::probe() {
+        let (memory_reset, slower) = MemoryReset::probe();
+        if let Some(why) = slower {
             tracing::warn!("memory is cleaned the slower way between attempts: {why}");
         }
+        let cache = Cache::open(&config.data.join("compiled"))?;
+        let engine = Engine::with_memory_reset(Some(cache), memory_reset)?;
         let options = DispatchOptions {
             clock: clock.clone(),
             workers,

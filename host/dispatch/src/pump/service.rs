@@ -95,7 +95,6 @@ impl Pump {
                 serving: subscription.serving.is_some(),
                 cursor: subscription.cursor(self.feed),
                 running: subscription.running,
-                in_memory: subscription.in_memory(),
                 behind: subscription.behind(self.feed, head),
             })
             .collect();
