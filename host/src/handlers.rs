@@ -86,6 +86,7 @@ impl Invoke for Sandboxed {
         Completion {
             outcome: ended.outcome,
             drafts: ended.drafts,
+            state: ended.state,
             took: ended.took,
         }
     }

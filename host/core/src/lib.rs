@@ -15,6 +15,7 @@ mod digest;
 mod event;
 mod filter;
 pub mod formats;
+mod grants;
 mod index;
 mod lane;
 pub mod limits;
@@ -22,6 +23,7 @@ mod media_type;
 mod outcome;
 mod retry;
 mod settings;
+mod state;
 mod suggest;
 
 pub use attribute::{AttributeError, Rule};
@@ -31,10 +33,14 @@ pub use descriptor::{Capability, Descriptor, HandlerName, HandlerNameError, Inst
 pub use digest::{Digest, ParseDigestError};
 pub use event::{Event, EventError, Sequence};
 pub use filter::{Filter, PatternError, TypePattern};
+pub use grants::{Authority, AuthorityError, Grants, Network, NetworkError, Secret};
 pub use index::TypeIndex;
 pub use lane::lane_of;
 pub use media_type::MediaType;
 pub use outcome::{Code, Draft, Failure, Outcome};
 pub use retry::{Random, RetryPolicy};
 pub use settings::{Settings, Start};
+pub use state::{
+    KeyListing, KeyRead, KeyWrite, StateAccess, StateKeys, StateValue, Version as StateVersion,
+};
 pub use suggest::did_you_mean;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Descriptor, Event, Filter, Instances, Order, RetryPolicy, Timestamp, TypePattern, limits,
+    Descriptor, Event, Filter, Grants, Instances, Order, RetryPolicy, Timestamp, TypePattern,
+    limits,
 };
 
 /// What holds for one handler: its descriptor, narrowed, overridden or replaced
@@ -16,6 +17,8 @@ pub struct Settings {
     pub subscriptions: Vec<Filter>,
     /// Which types it may publish.
     pub publishes: Vec<TypePattern>,
+    /// What it may do beyond publishing. A descriptor only asks.
+    pub grants: Grants,
     /// Where a new subscription begins.
     pub start: Start,
     /// In which order its deliveries run.
@@ -39,6 +42,7 @@ impl Settings {
             description: descriptor.description.clone(),
             subscriptions: descriptor.subscriptions.clone(),
             publishes: descriptor.publishes.clone(),
+            grants: Grants::default(),
             start: Start::Next,
             order: descriptor.order,
             instances: descriptor.instances,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use waystation_core::{DeliveryId, Digest, Draft, Outcome};
+use waystation_core::{DeliveryId, Digest, Draft, Outcome, StateAccess};
 use waystation_journal::Entry;
 
 /// One generation of a handler.
@@ -36,6 +36,8 @@ pub struct Completion {
     pub outcome: Outcome,
     /// What it wants to publish. Empty unless it was handled.
     pub drafts: Vec<Draft>,
+    /// What it read and wants to write of durable state.
+    pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
 }

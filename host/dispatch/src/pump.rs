@@ -23,7 +23,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use waystation_core::{DeliveryId, HandlerName, Random, Sequence, Timestamp, TypeIndex};
-use waystation_journal::{Due, Entry, Error as JournalError, Journal, Position, Settlement};
+use waystation_journal::{
+    Commit, Due, Entry, Error as JournalError, Journal, Position, Settlement,
+};
 
 use crate::dispatch::{Command, Error, Options};
 use crate::subscription::{Pending, Serving, Subscription};
@@ -81,7 +83,11 @@ enum Finished {
     Open(Box<Opening>),
     Opened(Box<Opening>, Result<Position, JournalError>),
     Due(Slot, Result<DueAnswer, JournalError>),
-    Settled(Vec<InSettlement>, Vec<Settlement>, Result<(), JournalError>),
+    Settled(
+        Vec<InSettlement>,
+        Vec<Settlement>,
+        Result<Vec<Commit>, JournalError>,
+    ),
     Advanced(Vec<(Slot, Sequence)>, Result<(), JournalError>),
     Settle(Vec<InSettlement>, Vec<Settlement>),
 }
@@ -112,7 +118,7 @@ struct Completed {
 /// What the pump must know of a settlement once it is durable.
 struct InSettlement {
     slot: Slot,
-    lane: Option<String>,
+    pending: Pending,
     /// When the next attempt is due, if there is one.
     waits: Option<Timestamp>,
     notice: Settled,
@@ -299,9 +305,9 @@ impl Pump {
                 self.wake(slot, self.options.clock.now().after(CLOCK_PAUSE));
                 return goes_on("reading waiting deliveries", &error);
             }
-            Finished::Settled(notes, _, Ok(())) => {
+            Finished::Settled(notes, _, Ok(commits)) => {
                 self.settling -= 1;
-                self.stored(notes);
+                self.settled(notes, &commits);
             }
             Finished::Settled(notes, settlements, Err(error)) => {
                 if !goes_on("settling", &error) {

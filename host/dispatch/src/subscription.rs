@@ -244,18 +244,28 @@ impl Subscription {
     /// Notes that an attempt of a delivery was settled durably. `waits` tells
     /// whether it waits for another one. Gives back whether the journal has
     /// waiting deliveries that could not be taken in before.
-    pub(crate) fn settled(&mut self, entry: &Entry, lane: Option<&str>, waits: bool) -> bool {
+    pub(crate) fn settled(&mut self, pending: &Pending, waits: bool) -> bool {
+        let sequence = pending.entry.sequence;
         self.dirty = true;
-        self.window.remove(&entry.sequence);
+        self.window.remove(&sequence);
         let was_full = !self.takes_more();
-        self.taken.remove(&entry.sequence);
+        self.taken.remove(&sequence);
         let mut lets_in = false;
-        if let Some(lane) = lane {
-            let (next, dropped) = self.lanes.leave(lane, entry.sequence, waits);
+        if let Some(lane) = &pending.lane {
+            let (next, dropped) = self.lanes.leave(lane, sequence, waits);
             self.proceed(lane, next, &dropped);
             lets_in = self.let_in(lane);
         }
         std::mem::take(&mut self.ask_when_settled) || lets_in || was_full
+    }
+
+    /// Has the attempt that a delivery made last made again, before all others.
+    /// It does not count.
+    pub(crate) fn again(&mut self, mut pending: Pending) {
+        if let State::Running { attempt, forgiven } = pending.state {
+            pending.state = State::Ready { attempt, forgiven };
+        }
+        self.ready.push_front(pending);
     }
 
     /// Whether more waiting deliveries may be taken from the journal.

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast};
 use waystation_core::{
     Clock as _, Code, Descriptor, Digest, Draft, Event, Failure, Filter, HandlerName, Instances,
-    ManualClock, Order, Outcome, RetryPolicy, Sequence, Settings, Start, Timestamp, TypePattern,
-    limits,
+    ManualClock, Order, Outcome, RetryPolicy, Sequence, Settings, Start, StateAccess, Timestamp,
+    TypePattern, limits,
 };
 use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke, Notice, Options, Settled};
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
@@ -48,6 +48,7 @@ impl<F: Fn(&Invocation) -> Fut + Send + Sync + 'static, Fut: Future<Output = Ans
         Completion {
             outcome,
             drafts,
+            state: StateAccess::default(),
             took: Duration::from_millis(1),
         }
     }

@@ -261,6 +261,7 @@ mod tests {
             description: "Ships.".into(),
             subscriptions: vec![filter("a.*", Some("/orders")), filter("b", None)],
             publishes: vec![types("shipping.parcels.*")],
+            grants: waystation_core::Grants::default(),
             start: Start::Earliest,
             order: Order::None,
             instances: Instances::Fresh,

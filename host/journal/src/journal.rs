@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use waystation_core::{
-    Code, Digest, Event, Failure, HandlerName, Sequence, Start, State, Timestamp,
+    Code, Digest, Event, Failure, HandlerName, Sequence, Start, State, StateAccess, StateKeys,
+    StateValue, Timestamp,
 };
 
 /// A durable, ordered store of accepted events and of what became of them.
@@ -52,11 +53,24 @@ pub trait Journal: Send + Sync + 'static {
     /// is none.
     async fn subscribe(&self, handler: &HandlerName, start: Start) -> Result<Position, Error>;
 
-    /// Settles attempts, in their order, each with its effects, all of them or
-    /// none. An event published twice, by source and id, is one event.
+    /// Settles attempts, in their order, each with its effects, and tells what
+    /// became of each. An event published twice, by source and id, is one event.
     ///
-    /// An attempt that was settled before changes nothing.
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), Error>;
+    /// An attempt that was settled before changes nothing. On an error none was
+    /// settled.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Commit>, Error>;
+
+    /// The value of a key of durable state.
+    async fn state(&self, namespace: &str, key: &str) -> Result<Option<StateValue>, Error>;
+
+    /// The keys of a namespace after a key (none: from the first), in the order
+    /// of their bytes, at most `limit`.
+    async fn state_keys(
+        &self,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<StateKeys, Error>;
 
     /// Stores how far subscriptions have come: every delivery at or below the
     /// sequence is settled or an exception (retrying or dead). A cursor never
@@ -267,6 +281,18 @@ pub struct Settlement {
     pub disposition: Disposition,
     /// The events to publish with it. Empty unless it was handled.
     pub publish: Vec<Proposal>,
+    /// What the attempt read of durable state and what is to be written with it.
+    pub state: StateAccess,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// It is stored with its effects.
+    Stored,
+    /// Nothing of it is stored: what the attempt had read was changed by another
+    /// before. Make the same attempt again.
+    Conflict,
 }
 
 /// Where a delivery goes after an attempt.

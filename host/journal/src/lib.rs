@@ -9,6 +9,6 @@ pub mod embedded;
 mod journal;
 
 pub use journal::{
-    Appended, Attempt, AttemptOutcome, Cause, DeadLetter, DeliveryKey, Disposition, Due, Entry,
-    Error, Journal, Position, Proposal, Settlement, SubscriptionId, SubscriptionStatus,
+    Appended, Attempt, AttemptOutcome, Cause, Commit, DeadLetter, DeliveryKey, Disposition, Due,
+    Entry, Error, Journal, Position, Proposal, Settlement, SubscriptionId, SubscriptionStatus,
 };

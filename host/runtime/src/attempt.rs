@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waystation_core::{Code, Draft, Event, Failure, Outcome, Sequence, limits};
+use waystation_core::{Code, Draft, Event, Failure, Outcome, Sequence, StateAccess, limits};
 
 use crate::sandbox::Sandbox;
 
@@ -26,6 +26,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What the handler wants to publish. Empty unless it was handled.
     pub drafts: Vec<Draft>,
+    /// What the handler read and wants to write of durable state.
+    pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
 }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use waystation_core::{
-    Code, Digest, Draft, Failure, HandlerName, Instances, Outcome, Settings, limits,
+    Code, Digest, Draft, Failure, HandlerName, Instances, Outcome, Settings, StateAccess, limits,
 };
 
 use crate::attempt::{Ended, Request, explain};
@@ -65,6 +65,7 @@ impl Generation {
         Ended {
             outcome,
             drafts,
+            state: StateAccess::default(),
             took: begun.elapsed(),
         }
     }

@@ -4,7 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use waystation_core::{Action, Code, DeliveryId, Failure, Input, Outcome, limits, step};
+use waystation_core::{
+    Action, Code, DeliveryId, Failure, Input, Outcome, StateAccess, limits, step,
+};
 
 use super::{Chance, Completed, Pump, Slot};
 use crate::{Completion, Invocation};
@@ -73,6 +75,7 @@ impl Pump {
             let completion = attempt.catch_unwind().await.unwrap_or_else(|_| Completion {
                 outcome: Outcome::Retry(Failure::new(Code::Host, "the host panicked")),
                 drafts: Vec::new(),
+                state: StateAccess::default(),
                 took: Duration::ZERO,
             });
             // The pump is gone only when the host ends; then the attempt is

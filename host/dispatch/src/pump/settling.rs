@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use waystation_core::{Action, Input, Outcome, State, step};
-use waystation_journal::{Disposition, Settlement, SubscriptionId};
+use waystation_core::{Action, Input, Outcome, State, StateAccess, step};
+use waystation_journal::{Commit, Disposition, Settlement, SubscriptionId};
 
 use super::{CURSOR_PAUSE, Chance, Completed, Finished, InSettlement, Pump};
 use crate::effects::proposals;
@@ -49,6 +49,7 @@ impl Pump {
         let Completion {
             mut outcome,
             drafts,
+            state,
             took,
         } = completion;
         let State::Running { attempt, forgiven } = pending.state else {
@@ -87,10 +88,16 @@ impl Pump {
             ),
             _ => (Disposition::Done, None),
         };
+        let state = match &outcome {
+            Outcome::Ack => state,
+            // What it read may have been the reason.
+            Outcome::Reject(_) => state.without_writes(),
+            Outcome::Retry(_) => StateAccess::default(),
+        };
         let generation = serving.invoke.generation();
         let note = InSettlement {
             slot,
-            lane: pending.lane,
+            pending: pending.clone(),
             waits,
             notice: Settled {
                 handler: delivery.handler,
@@ -115,6 +122,7 @@ impl Pump {
             took,
             disposition,
             publish,
+            state,
         };
         Some((note, settlement))
     }
@@ -134,25 +142,39 @@ impl Pump {
         );
     }
 
-    pub(super) fn stored(&mut self, notes: Vec<InSettlement>) {
-        let now = self.options.clock.now();
-        for note in notes {
-            let entry = note.notice.entry.clone();
-            let mut wake = note.waits;
-            if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot)
-                && subscription.settled(&entry, note.lane.as_deref(), note.waits.is_some())
-            {
-                wake = Some(now);
+    /// Takes in what became of settlements.
+    pub(super) fn settled(&mut self, notes: Vec<InSettlement>, commits: &[Commit]) {
+        for (note, commit) in notes.into_iter().zip(commits) {
+            match commit {
+                Commit::Stored => self.stored(note),
+                Commit::Conflict => self.again(note),
             }
-            if let Some(at) = wake {
-                self.wake(note.slot, at);
-            }
-            self.tell(|| Notice::Settled(Arc::new(note.notice)));
-            self.read_lanes(note.slot);
-            self.read_backlog(note.slot);
-            self.enqueue(note.slot);
         }
         let soon = Instant::now() + CURSOR_PAUSE;
         self.cursors_due = Some(self.cursors_due.map_or(soon, |due| due.min(soon)));
+    }
+
+    fn stored(&mut self, note: InSettlement) {
+        let mut wake = note.waits;
+        if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot)
+            && subscription.settled(&note.pending, note.waits.is_some())
+        {
+            wake = Some(self.options.clock.now());
+        }
+        if let Some(at) = wake {
+            self.wake(note.slot, at);
+        }
+        self.tell(|| Notice::Settled(Arc::new(note.notice)));
+        self.read_lanes(note.slot);
+        self.read_backlog(note.slot);
+        self.enqueue(note.slot);
+    }
+
+    /// Makes the same attempt again: another changed the state that it had read.
+    fn again(&mut self, note: InSettlement) {
+        if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot) {
+            subscription.again(note.pending);
+            self.enqueue(note.slot);
+        }
     }
 }

@@ -49,6 +49,23 @@ pub(super) fn insert(connection: &Connection, settlement: &Settlement) -> Result
     Ok(inserted == 1)
 }
 
+/// Whether an attempt was settled before.
+pub(super) fn exists(connection: &Connection, settlement: &Settlement) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM attempts \
+             WHERE sequence = ?1 AND subscription = ?2 AND attempt = ?3)",
+        )?
+        .query_one(
+            params![
+                integer(settlement.sequence.0),
+                settlement.subscription.0,
+                settlement.attempt
+            ],
+            |row| row.get(0),
+        )
+}
+
 /// The events after a sequence whose delivery was attempted and settled, in
 /// order. Every exception is among them: none is without an attempt.
 pub(super) fn settled_after(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, Result};
 use waystation_core::{Event, HandlerName, Sequence, Timestamp};
 
-use super::{attempts, events, exceptions, subscriptions};
-use crate::{Appended, Cause, DeliveryKey, Entry, Settlement, SubscriptionId};
+use super::{attempts, events, exceptions, state, subscriptions};
+use crate::{Appended, Cause, Commit, DeliveryKey, Entry, Settlement, SubscriptionId};
 
 /// A transaction that is open, and what it will have changed.
 pub(super) struct Group<'a> {
@@ -52,21 +52,38 @@ impl<'a> Group<'a> {
     }
 
     /// Settles attempts, each with the name of its handler.
-    pub(super) fn settle(&mut self, settlements: Vec<(HandlerName, Settlement)>) -> Result<()> {
-        for (handler, settlement) in settlements {
-            if !attempts::insert(self.connection, &settlement)? {
-                continue;
-            }
-            exceptions::settle(self.connection, &settlement, self.now)?;
-            for proposal in settlement.publish {
-                let cause = Cause {
-                    handler: handler.clone(),
-                    sequence: settlement.sequence,
-                };
-                self.append_one(proposal.event, proposal.depth, Some(cause))?;
-            }
+    pub(super) fn settle(
+        &mut self,
+        settlements: Vec<(HandlerName, Settlement)>,
+    ) -> Result<Vec<Commit>> {
+        settlements
+            .into_iter()
+            .map(|(handler, settlement)| self.settle_one(&handler, settlement))
+            .collect()
+    }
+
+    fn settle_one(&mut self, handler: &HandlerName, settlement: Settlement) -> Result<Commit> {
+        // What it read is looked at before anything of it is stored; but its own
+        // writes would look like another's, had it been settled before.
+        if !settlement.state.is_empty()
+            && !attempts::exists(self.connection, &settlement)?
+            && !state::holds(self.connection, &settlement.state)?
+        {
+            return Ok(Commit::Conflict);
         }
-        Ok(())
+        if !attempts::insert(self.connection, &settlement)? {
+            return Ok(Commit::Stored);
+        }
+        exceptions::settle(self.connection, &settlement, self.now)?;
+        state::write(self.connection, &settlement.state.writes)?;
+        for proposal in settlement.publish {
+            let cause = Cause {
+                handler: handler.clone(),
+                sequence: settlement.sequence,
+            };
+            self.append_one(proposal.event, proposal.depth, Some(cause))?;
+        }
+        Ok(Commit::Stored)
     }
 
     /// Moves cursors forwards.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use waystation_core::{Event, HandlerName, Sequence, Start, Timestamp};
+use waystation_core::{Event, HandlerName, Sequence, Start, StateKeys, StateValue, Timestamp};
 
 use super::change::Size;
-use super::{Embedded, attempts, events, exceptions, join, subscriptions};
+use super::{Embedded, attempts, events, exceptions, join, state, subscriptions};
 use crate::{
-    Appended, Attempt, DeadLetter, DeliveryKey, Disposition, Due, Entry, Error, Journal, Position,
-    Settlement, SubscriptionId, SubscriptionStatus,
+    Appended, Attempt, Commit, DeadLetter, DeliveryKey, Disposition, Due, Entry, Error, Journal,
+    Position, Settlement, SubscriptionId, SubscriptionStatus,
 };
 
 #[async_trait]
@@ -91,9 +91,9 @@ impl Journal for Embedded {
         Ok(position)
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), Error> {
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Commit>, Error> {
         let size = Size {
-            operations: settlements.iter().map(|s| 1 + s.publish.len()).sum(),
+            operations: settlements.iter().map(operations).sum(),
             bytes: settlements.iter().map(size_bytes).sum(),
         };
         let named = settlements
@@ -101,6 +101,25 @@ impl Journal for Embedded {
             .map(|settlement| Ok((self.handler(settlement.subscription)?, settlement)))
             .collect::<Result<Vec<_>, Error>>()?;
         self.write(size, |group| group.settle(named)).await
+    }
+
+    async fn state(&self, namespace: &str, key: &str) -> Result<Option<StateValue>, Error> {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        self.readers
+            .read(move |c| state::value(c, &namespace, &key))
+            .await
+    }
+
+    async fn state_keys(
+        &self,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<StateKeys, Error> {
+        let (namespace, after) = (namespace.to_owned(), after.map(str::to_owned));
+        self.readers
+            .read(move |c| state::keys(c, &namespace, after.as_deref(), limit))
+            .await
     }
 
     async fn advance(&self, cursors: Vec<(SubscriptionId, Sequence)>) -> Result<(), Error> {
@@ -240,6 +259,11 @@ impl Embedded {
     }
 }
 
+/// The rows that a settlement changes.
+fn operations(settlement: &Settlement) -> usize {
+    1 + settlement.publish.len() + settlement.state.writes.len()
+}
+
 /// The bytes of a settlement that its sender decides on.
 fn size_bytes(settlement: &Settlement) -> usize {
     let failure = match &settlement.disposition {
@@ -247,5 +271,6 @@ fn size_bytes(settlement: &Settlement) -> usize {
         Disposition::Retry { failure, .. } | Disposition::Dead { failure } => failure.reason.len(),
     };
     let published = settlement.publish.iter();
-    failure + published.map(|p| p.event.size_bytes()).sum::<usize>()
+    let published: usize = published.map(|p| p.event.size_bytes()).sum();
+    failure + published + settlement.state.size_bytes()
 }

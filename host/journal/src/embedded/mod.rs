@@ -24,6 +24,7 @@ mod published;
 mod queue;
 mod readers;
 mod schema;
+mod state;
 mod subscriptions;
 mod tail;
 mod writer;

@@ -78,3 +78,22 @@ CREATE TABLE exceptions (
     PRIMARY KEY (subscription, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX exceptions_by_due ON exceptions (subscription, status, due_ms);
+
+-- Durable state. The version of a key is that of its namespace at its last
+-- change.
+CREATE TABLE state (
+    namespace TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    version   INTEGER NOT NULL,
+    value     BLOB NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT;
+
+-- One row for each namespace that was ever written to.
+CREATE TABLE namespaces (
+    name         TEXT PRIMARY KEY,
+    -- Grows with each change.
+    version      INTEGER NOT NULL,
+    -- The version at which a key came or went last.
+    keys_version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waystation_core::{
-    Code, Digest, Event, Failure, HandlerName, ManualClock, Sequence, Start, Timestamp,
+    Code, Digest, Event, Failure, HandlerName, ManualClock, Sequence, Start, StateAccess, Timestamp,
 };
 use waystation_journal::{
     Appended, Disposition, Entry, Journal, Proposal, Settlement, SubscriptionId,
@@ -79,6 +79,7 @@ pub fn done(subscription: SubscriptionId, sequence: u64, attempt: u32) -> Settle
         took: Duration::from_micros(1_234),
         disposition: Disposition::Done,
         publish: Vec::new(),
+        state: StateAccess::default(),
     }
 }
 

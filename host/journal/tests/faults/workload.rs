@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use waystation_core::{Code, Digest, Event, Failure, HandlerName, Sequence, Start, Timestamp};
+use waystation_core::{
+    Code, Digest, Event, Failure, HandlerName, Sequence, Start, StateAccess, Timestamp,
+};
 use waystation_journal::{Disposition, Error, Journal, Proposal, Settlement, SubscriptionId};
 
 /// When every workload runs.
@@ -36,7 +38,7 @@ impl Step {
             Self::Append(events) => {
                 journal.append(events).await?;
             }
-            Self::Settle(settlements) => journal.settle(settlements).await?,
+            Self::Settle(settlements) => journal.settle(settlements).await.map(drop)?,
             Self::Advance(cursors) => journal.advance(cursors).await?,
             Self::Redrive(handler, sequence) => {
                 journal
@@ -142,6 +144,7 @@ fn done(subscription: SubscriptionId, sequence: u64, attempt: u32) -> Settlement
         took: Duration::from_millis(1),
         disposition: Disposition::Done,
         publish: Vec::new(),
+        state: StateAccess::default(),
     }
 }
 

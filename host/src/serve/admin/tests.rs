@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 use tower::ServiceExt as _;
 use waystation_core::{
     Code, Descriptor, Digest, Draft, Event, Failure, Filter, HandlerName, Instances, ManualClock,
-    Order, Outcome, Settings, Timestamp, TypePattern,
+    Order, Outcome, Settings, StateAccess, Timestamp, TypePattern,
 };
 use waystation_dispatch::{Completion, Invocation, Invoke, Notice};
 use waystation_folder::{Folder, LoadError, Loader};
@@ -114,6 +114,7 @@ impl Invoke for Shipping {
         Completion {
             outcome,
             drafts,
+            state: StateAccess::default(),
             took: Duration::from_millis(3),
         }
     }
