@@ -4,7 +4,7 @@
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test lint guests
+.PHONY: demo test lint guests deny advisories fuzz
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -29,3 +29,29 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Licences, sources and bans of every dependency. Fetches `cargo deny` where it
+# is not installed.
+DENY := $(if $(shell command -v cargo-deny),cargo deny,target/tools/bin/cargo-deny)
+
+deny: $(if $(shell command -v cargo-deny),,target/tools/bin/cargo-deny)
+	$(DENY) check bans licenses sources
+
+# Known vulnerabilities in what is locked; asks RustSec's database on GitHub.
+advisories: $(if $(shell command -v cargo-deny),,target/tools/bin/cargo-deny)
+	$(DENY) check advisories
+
+target/tools/bin/cargo-deny:
+	cargo install cargo-deny@0.20.2 --locked --root target/tools --target-dir target/tools/build
+	rm -rf target/tools/build
+
+# Fuzzes the parsers and the loader, each for SECONDS seconds; needs a nightly
+# compiler and `cargo install cargo-fuzz`.
+SECONDS ?= 600
+FUZZ := structured batch binary sidecar component
+
+fuzz:
+	for target in $(FUZZ); do \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz \
+	    $$target -- -max_total_time=$(SECONDS) -timeout=60 -rss_limit_mb=4096 || exit 1; \
+	done
