@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{Draft, EncodeError};
+use crate::outside::Outside;
+use crate::{ConfigError, Draft, EncodeError, State, StateError};
 
 /// One attempt, as the handler sees it.
 #[derive(Debug)]
@@ -11,15 +12,17 @@ pub struct Context {
     attempt: u32,
     sequence: u64,
     drafts: Vec<Draft>,
+    outside: Outside,
 }
 
 impl Context {
-    pub(crate) fn new(delivery_id: String, attempt: u32, sequence: u64) -> Self {
+    pub(crate) fn new(delivery_id: String, attempt: u32, sequence: u64, outside: Outside) -> Self {
         Self {
             delivery_id,
             attempt,
             sequence,
             drafts: Vec::new(),
+            outside,
         }
     }
 
@@ -43,6 +46,34 @@ impl Context {
     /// Publishes an event, once the handler returns `Ok`.
     pub fn publish_draft(&mut self, draft: Draft) -> &mut Draft {
         self.drafts.push_mut(draft)
+    }
+
+    /// The durable state of a namespace, which the attribute must name:
+    /// `state = "..."`. Handlers that name the same share it.
+    ///
+    /// # Errors
+    /// When the handler was not granted the namespace.
+    pub fn state(&self, namespace: &str) -> Result<State, StateError> {
+        self.outside.open(namespace).map(State::new)
+    }
+
+    /// What the operator set for a key that the attribute names:
+    /// `config = "..."`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn config(&self, key: &str) -> Result<String, ConfigError> {
+        let value = self.outside.config(key).map_err(ConfigError::Host)?;
+        value.ok_or_else(|| ConfigError::Missing(key.to_owned()))
+    }
+
+    /// A secret that the attribute names: `secrets = "..."`. Keep it out of
+    /// events and log lines.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn secret(&self, name: &str) -> Result<String, ConfigError> {
+        self.config(name)
     }
 
     /// The number of this attempt: 1 for the first.

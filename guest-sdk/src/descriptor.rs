@@ -14,6 +14,14 @@ pub struct Descriptor {
     pub subject: Option<&'static str>,
     /// The types that it publishes: exact, or prefixes that end in `.*`.
     pub publishes: &'static [&'static str],
+    /// The namespaces of state that it asks for.
+    pub state: &'static [&'static str],
+    /// The configuration keys that it asks for.
+    pub config: &'static [&'static str],
+    /// The secrets that it asks for.
+    pub secrets: &'static [&'static str],
+    /// The hosts that it asks to call, as `host` or `host:port`.
+    pub http: &'static [&'static str],
     /// The order in which it needs its events.
     pub order: Order,
     /// How long its instances may live.

@@ -6,6 +6,7 @@
 pub mod bindings;
 mod convert;
 mod log;
+pub(crate) mod outside;
 
 pub use bindings::export;
 
@@ -26,7 +27,12 @@ impl<H: Handler> Guest for Component<H> {
         delivery: contract::Delivery,
     ) -> Result<Vec<contract::Draft>, contract::Failure> {
         log::install();
-        let mut ctx = Context::new(delivery.id, delivery.attempt, delivery.sequence);
+        let mut ctx = Context::new(
+            delivery.id,
+            delivery.attempt,
+            delivery.sequence,
+            outside::Outside,
+        );
         H::handle(event.into(), &mut ctx)?;
         Ok(ctx.into_drafts().into_iter().map(Into::into).collect())
     }

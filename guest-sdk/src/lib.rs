@@ -50,6 +50,13 @@
 //! decode is rejected with the path to the fault, never with the data. For data
 //! that is not JSON, take an [`Event<RawData>`](RawData).
 //!
+//! # State, configuration, secrets
+//!
+//! A handler asks in its attribute, and the operator grants: `state = "carts"`
+//! for [`Context::state`], `config = "region"` for [`Context::config`],
+//! `secrets = "token"` for [`Context::secret`]. Without the grant the host does
+//! not let the handler in.
+//!
 //! # Logging
 //!
 //! The macros of [`tracing`] write to the host's log, which adds the handler,
@@ -59,6 +66,7 @@
 //!
 //! [`testing`] runs a handler natively, without a host: see there.
 
+mod config;
 mod context;
 mod data;
 mod descriptor;
@@ -66,12 +74,20 @@ mod draft;
 mod error;
 mod event;
 mod handler;
+mod state;
+#[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
 
+#[cfg(target_family = "wasm")]
+use guest::outside;
+#[cfg(not(target_family = "wasm"))]
+use testing::outside;
+
+pub use config::ConfigError;
 pub use context::Context;
 pub use data::{FromData, RawData};
 pub use descriptor::{Descriptor, Instances, Order};
@@ -79,5 +95,6 @@ pub use draft::{Draft, EncodeError};
 pub use error::{HandlerError, ResultExt};
 pub use event::Event;
 pub use handler::Handler;
+pub use state::{State, StateError};
 pub use tracing;
 pub use waystation_macros::handler;

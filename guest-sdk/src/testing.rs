@@ -22,11 +22,18 @@
 //! Everything here panics on a test's own mistake, with a message that says
 //! which.
 
+pub(crate) mod outside;
+mod world;
+
+pub use world::World;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use outside::Outside;
 
 use crate::{Context, Draft, Event, Handler, RawData};
 
@@ -92,6 +99,11 @@ pub fn deliver<H: Handler>(event: Event<RawData>) -> Attempt {
 /// As [`deliver`] does.
 #[track_caller]
 pub fn deliver_again<H: Handler>(event: Event<RawData>, attempt: u32) -> Attempt {
+    World::new().deliver_again::<H>(event, attempt)
+}
+
+#[track_caller]
+fn attempt<H: Handler>(event: Event<RawData>, number: u32, outside: Outside) -> Attempt {
     let wanted = H::DESCRIPTOR;
     let same = |wanted: Option<&str>, given: Option<&str>| wanted.is_none() || wanted == given;
     if !matches_any(wanted.on, &event.event_type)
@@ -103,7 +115,7 @@ pub fn deliver_again<H: Handler>(event: Event<RawData>, attempt: u32) -> Attempt
             event.event_type, event.source
         ));
     }
-    let mut ctx = Context::new(format!("test-{}", event.id), attempt, 1);
+    let mut ctx = Context::new(format!("test-{}", event.id), number, 1, outside);
     if let Err(error) = H::handle(event, &mut ctx) {
         let reason = error.reason().to_owned();
         let outcome = if error.is_reject() {

@@ -12,6 +12,10 @@ pub struct Arguments {
     pub source: Option<Text>,
     pub subject: Option<Text>,
     pub publishes: Vec<Text>,
+    pub state: Vec<Text>,
+    pub config: Vec<Text>,
+    pub secrets: Vec<Text>,
+    pub http: Vec<Text>,
     pub ordered_by_key: bool,
     pub reused_instances: bool,
 }
@@ -84,6 +88,10 @@ impl Parse for Arguments {
             source: None,
             subject: None,
             publishes: Vec::new(),
+            state: Vec::new(),
+            config: Vec::new(),
+            secrets: Vec::new(),
+            http: Vec::new(),
             ordered_by_key: false,
             reused_instances: false,
         };
@@ -111,6 +119,10 @@ impl Arguments {
         match argument.name.to_string().as_str() {
             "on" => self.on = argument.patterns()?,
             "publishes" => self.publishes = argument.patterns()?,
+            "state" => self.state = argument.texts()?,
+            "config" => self.config = argument.texts()?,
+            "secrets" => self.secrets = argument.texts()?,
+            "http" => self.http = argument.texts()?,
             "source" => self.source = Some(argument.text()?),
             "subject" => self.subject = Some(argument.text()?),
             "order" => self.ordered_by_key = argument.choice("none", "key")?,
@@ -118,7 +130,7 @@ impl Arguments {
             other => {
                 let message = format!(
                     "there is no argument `{other}`; there are `on`, `source`, `subject`, \
-                     `publishes`, `order` and `instances`"
+                     `publishes`, `state`, `config`, `secrets`, `http`, `order` and `instances`"
                 );
                 return Err(syn::Error::new(argument.name.span(), message));
             }
@@ -136,6 +148,17 @@ impl Argument {
             let stem = pattern.strip_suffix(".*").unwrap_or(&pattern);
             if stem.is_empty() || stem.contains('*') {
                 let message = "an event type is exact, or a prefix that ends in `.*`";
+                return Err(syn::Error::new(value.0.span(), message));
+            }
+        }
+        Ok(self.values)
+    }
+
+    /// Texts of which none is empty.
+    fn texts(self) -> syn::Result<Vec<Text>> {
+        for value in &self.values {
+            if value.literal().is_some_and(|text| text.is_empty()) {
+                let message = format!("`{}` has an empty text", self.name);
                 return Err(syn::Error::new(value.0.span(), message));
             }
         }
@@ -189,7 +212,7 @@ mod tests {
         check(
             r#"on = "a.b", publish = "c.d""#,
             "there is no argument `publish`; there are `on`, `source`, `subject`, `publishes`, \
-             `order` and `instances`",
+             `state`, `config`, `secrets`, `http`, `order` and `instances`",
             "publish",
         );
         check(r#"on = "a.b", on = "c.d""#, "`on` is given twice", "on");
@@ -197,6 +220,11 @@ mod tests {
             r#"on = ["a.b", "c.*.d"]"#,
             "an event type is exact, or a prefix that ends in `.*`",
             r#""c.*.d""#,
+        );
+        check(
+            r#"on = "a.b", state = ["carts", ""]"#,
+            "`state` has an empty text",
+            r#""""#,
         );
         check(
             "on = 5",
@@ -239,9 +267,12 @@ mod tests {
     #[test]
     fn literals_constants_and_lists_are_taken() {
         let arguments = r#"on = ["a.b", stock::MOVED, "c.*"], publishes = SOLD, source = "/d",
+                           state = CARTS, config = ["a", "b"], secrets = "c", http = "d.example",
                            order = "key", instances = "reused","#;
         let arguments: Arguments = syn::parse_str(arguments).unwrap();
         assert_eq!((arguments.on.len(), arguments.publishes.len()), (3, 1));
+        assert_eq!((arguments.state.len(), arguments.config.len()), (1, 2));
+        assert_eq!((arguments.secrets.len(), arguments.http.len()), (1, 1));
         assert_eq!(arguments.source.unwrap().literal().as_deref(), Some("/d"));
         assert!(arguments.ordered_by_key && arguments.reused_instances);
     }

@@ -54,8 +54,15 @@ pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
 }
 
 fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
-    let [on, publishes] =
-        [&arguments.on, &arguments.publishes].map(|texts| texts.iter().map(|Text(text)| text));
+    let [on, publishes, state, config, secrets, http] = [
+        &arguments.on,
+        &arguments.publishes,
+        &arguments.state,
+        &arguments.config,
+        &arguments.secrets,
+        &arguments.http,
+    ]
+    .map(|texts| texts.iter().map(|Text(text)| text));
     let source = option(arguments.source.as_ref());
     let subject = option(arguments.subject.as_ref());
     let order = format_ident!(
@@ -81,6 +88,10 @@ fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
             source: #source,
             subject: #subject,
             publishes: &[#(#publishes),*],
+            state: &[#(#state),*],
+            config: &[#(#config),*],
+            secrets: &[#(#secrets),*],
+            http: &[#(#http),*],
             order: ::waystation_sdk::Order::#order,
             instances: ::waystation_sdk::Instances::#instances,
         }

@@ -25,6 +25,9 @@ use crate::function::Function;
 /// | `source = "..."` | only events of exactly this source |
 /// | `subject = "..."` | only events about exactly this subject |
 /// | `publishes = "..."` or a list | the types that it publishes, exact or prefixes |
+/// | `state = "..."` or a list | the namespaces of durable state that it asks for |
+/// | `config = "..."`, `secrets = "..."` or lists | what it asks the operator to set |
+/// | `http = "..."` or a list | the hosts that it asks to call, as `host` or `host:port` |
 /// | `order = "key"` | events with the same `partitionkey`, else `subject`, one at a time and in order |
 /// | `instances = "reused"` | an instance may serve several events, one after another |
 ///

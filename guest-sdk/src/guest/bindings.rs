@@ -4,7 +4,7 @@
 
 wit_bindgen::generate!({
     path: "../wit",
-    world: "logging-event-handler",
+    world: "full-event-handler",
     generate_all,
     pub_export_macro: true,
     default_bindings_module: "waystation_sdk::guest::bindings",

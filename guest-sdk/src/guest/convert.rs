@@ -58,7 +58,7 @@ impl From<Descriptor> for contract::Descriptor {
                 subject: descriptor.subject.map(str::to_owned),
             }],
             publishes: owned(descriptor.publishes),
-            capabilities: Vec::new(),
+            capabilities: capabilities(&descriptor),
             order: match descriptor.order {
                 Order::None => types::Order::None,
                 Order::Key => types::Order::Key,
@@ -69,4 +69,20 @@ impl From<Descriptor> for contract::Descriptor {
             },
         }
     }
+}
+
+fn capabilities(descriptor: &Descriptor) -> Vec<types::Capability> {
+    let kinds: [(&[&str], fn(String) -> types::Capability); 4] = [
+        (descriptor.http, types::Capability::Http),
+        (descriptor.config, types::Capability::Config),
+        (descriptor.secrets, types::Capability::Secret),
+        (descriptor.state, types::Capability::State),
+    ];
+    let of_kind = |(names, make): (&[&str], fn(String) -> types::Capability)| {
+        names
+            .iter()
+            .map(|name| make((*name).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    kinds.into_iter().flat_map(of_kind).collect()
 }
