@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::runtime;
 use waystation_core::{Descriptor, Digest, HandlerName, Settings};
 use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke};
 use waystation_folder::{LoadError, Loader};
@@ -16,6 +17,8 @@ pub struct Handlers {
     pub engine: Engine,
     /// Gives work.
     pub dispatch: Dispatch,
+    /// Where the code of handlers runs, and nothing else.
+    pub workers: runtime::Handle,
 }
 
 #[async_trait]
@@ -28,15 +31,7 @@ impl Loader for Handlers {
         _digest: Digest,
         bytes: Bytes,
     ) -> Result<(Component, Descriptor), LoadError> {
-        Component::load(&self.engine, handler, bytes)
-            .await
-            .map_err(|error| {
-                if error.may_pass() {
-                    LoadError::passing(error.to_string())
-                } else {
-                    LoadError::new(error.to_string())
-                }
-            })
+        load(&self.workers, &self.engine, handler, bytes).await
     }
 
     async fn install(
@@ -65,6 +60,23 @@ impl Loader for Handlers {
     }
 }
 
+/// Loads a component on the workers: it describes itself with code of its own.
+async fn load(
+    workers: &runtime::Handle,
+    engine: &Engine,
+    handler: &HandlerName,
+    bytes: Bytes,
+) -> Result<(Component, Descriptor), LoadError> {
+    let (engine, handler) = (engine.clone(), handler.clone());
+    let loading = workers.spawn(async move { Component::load(&engine, &handler, bytes).await });
+    match loading.await {
+        Ok(Ok(loaded)) => Ok(loaded),
+        Ok(Err(error)) if error.may_pass() => Err(LoadError::passing(error.to_string())),
+        Ok(Err(error)) => Err(LoadError::new(error.to_string())),
+        Err(error) => Err(LoadError::passing(error.to_string())),
+    }
+}
+
 /// A generation as dispatch sees it.
 struct Sandboxed(Generation);
 
@@ -89,5 +101,29 @@ impl Invoke for Sandboxed {
             state: ended.state,
             took: ended.took,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Nothing of it happens until the workers run.
+    #[test]
+    fn a_component_is_loaded_by_the_workers_alone() {
+        let workers = Builder::new_current_thread().build().unwrap();
+        let engine = Engine::new(None).unwrap();
+        let name = HandlerName::new("test").unwrap();
+        let bytes = Bytes::from_static(b"no component");
+        let mut loading = pin!(load(workers.handle(), &engine, &name, bytes));
+        assert!(loading.as_mut().now_or_never().is_none());
+        assert_eq!(workers.metrics().num_alive_tasks(), 1);
+        let refused = workers.block_on(loading).err().unwrap();
+        assert_eq!(refused.to_string(), "this is no WebAssembly file");
     }
 }

@@ -138,12 +138,13 @@ impl Host {
         let engine = Engine::with_memory_reset(Some(cache), memory_reset)?;
         let options = DispatchOptions {
             clock: clock.clone(),
-            workers,
+            workers: workers.clone(),
         };
         let dispatch = Dispatch::start(journal.clone(), options);
         let handlers = Handlers {
             engine,
             dispatch: dispatch.clone(),
+            workers,
         };
         let options = FolderOptions::new(&config.handlers);
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
