@@ -17,6 +17,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // The host starts itself with this; it is no verb for people.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|verb| verb == cli::COMPILE)
+    {
+        return waystation_runtime::compile_process();
+    }
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

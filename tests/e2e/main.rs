@@ -11,6 +11,7 @@
 )]
 
 mod cli;
+mod compile;
 mod crash;
 mod folder;
 mod ingest;

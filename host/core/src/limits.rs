@@ -285,3 +285,33 @@ pub const PUBLISH_TRIES_MAX: u32 = 10;
 
 /// The longest pause that `waystation publish` makes when a busy host asks for one.
 pub const PUBLISH_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The processor time of one compilation, over all its threads, in whole seconds.
+pub const COMPILE_PROCESSOR_TIME: Duration = Duration::from_secs(60);
+
+/// How long one compilation may take, however busy the machine is.
+pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The memory of one compilation, in bytes.
+pub const COMPILE_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// The threads of one compilation. Each needs memory of its own, so that without
+/// a bound the same component would be refused on a larger machine.
+pub const COMPILE_THREADS_MAX: usize = 4;
+
+/// The stack of the first thread of a compilation, in bytes.
+pub const COMPILE_STACK_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The files that a compilation may have open.
+pub const COMPILE_FILES_MAX: u64 = 32;
+
+/// The compiled code of one component, in bytes.
+pub const COMPILED_COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The compiled code that is kept from one start to the next, in bytes. What was
+/// not used for the longest time gives way.
+pub const COMPILED_CODE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The components of which compiled code, or the reason why there is none, is kept
+/// from one start to the next.
+pub const COMPILED_CODE_ENTRIES_MAX: usize = 2 * HANDLERS_MAX;

@@ -1,24 +1,35 @@
-//! Compiled code, kept from one start to the next.
+//! Compiled code, and the reasons why there is none, kept from one start to the
+//! next.
 //!
 //! An entry is a file named after the digest of the component and the hash of
-//! everything that its compilation depended on. It holds the SHA-256 of the
-//! compiled code, then the code. Compiled code runs with the rights of the host,
-//! so the folder must be this user's own and closed to all others, and an entry
-//! whose sum does not fit is thrown away.
+//! everything that its compilation depended on. It holds the SHA-256 of its content,
+//! then the content: compiled code, or why there is none. Compiled code runs with
+//! the rights of the host, so the folder must be this user's own and closed to all
+//! others, and an entry whose sum does not fit is thrown away. What was not used for
+//! the longest time gives way when there is too much.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use sha2::{Digest as _, Sha256};
-use waystation_core::Digest;
+use waystation_core::{Digest, limits};
+
+use crate::Budget;
 
 /// A private folder of compiled code.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
+    bytes_max: u64,
+    entries_max: usize,
+    /// Held while an entry is made, since two handlers may have the same bytes.
+    writing: Mutex<()>,
 }
 
 /// The folder cannot hold compiled code.
@@ -62,18 +73,35 @@ impl Cache {
         }
         Ok(Self {
             folder: folder.to_owned(),
+            bytes_max: limits::COMPILED_CODE_BYTES_MAX,
+            entries_max: limits::COMPILED_CODE_ENTRIES_MAX,
+            writing: Mutex::new(()),
         })
     }
 
     /// The compiled code of a component, if it is there and sound.
     pub(crate) fn get(&self, engine: &wasmtime::Engine, digest: Digest) -> Option<Vec<u8>> {
-        let path = self.path(engine, digest);
-        match read_sound(&path) {
-            Ok(code) => Some(code),
+        self.read(&self.path(engine, digest))
+    }
+
+    /// Why a component does not compile with this budget, if that is known.
+    pub(crate) fn refusal(
+        &self,
+        engine: &wasmtime::Engine,
+        budget: Option<&Budget>,
+        digest: Digest,
+    ) -> Option<String> {
+        let reason = self.read(&self.refusal_path(engine, budget, digest))?;
+        Some(String::from_utf8_lossy(&reason).into_owned())
+    }
+
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        match read_sound(path) {
+            Ok(content) => Some(content),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(entry = %path.display(), %error, "compiled code is thrown away");
-                remove(&path);
+                remove(path);
                 None
             }
         }
@@ -82,10 +110,47 @@ impl Cache {
     /// Keeps the compiled code of a component. A failure costs only the time to
     /// compile it again, so it is logged and no more.
     pub(crate) fn put(&self, engine: &wasmtime::Engine, digest: Digest, code: &[u8]) {
-        let path = self.path(engine, digest);
-        if let Err(error) = write_whole(&path, code) {
+        self.write(&self.path(engine, digest), code);
+    }
+
+    /// Keeps the reason why a component does not compile with this budget.
+    pub(crate) fn refuse(
+        &self,
+        engine: &wasmtime::Engine,
+        budget: Option<&Budget>,
+        digest: Digest,
+        reason: &str,
+    ) {
+        let path = self.refusal_path(engine, budget, digest);
+        self.write(&path, reason.as_bytes());
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) {
+        // It guards no data, so a holder that panicked leaves nothing broken.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = write_whole(path, content).and_then(|()| self.make_room()) {
             tracing::warn!(entry = %path.display(), %error, "compiled code is not kept");
         }
+    }
+
+    /// Removes what was not used for the longest time until the rest is within the
+    /// bounds.
+    fn make_room(&self) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let metadata = fs::symlink_metadata(&path)?;
+            entries.push((metadata.modified()?, metadata.len(), path));
+        }
+        entries.sort_by_key(|(used, ..)| std::cmp::Reverse::<SystemTime>(*used));
+        let mut total = 0;
+        for (kept, (_, bytes, path)) in entries.iter().enumerate() {
+            total += bytes;
+            if total > self.bytes_max || kept >= self.entries_max {
+                remove(path);
+            }
+        }
+        Ok(())
     }
 
     /// Throws an entry away.
@@ -94,11 +159,27 @@ impl Cache {
     }
 
     fn path(&self, engine: &wasmtime::Engine, digest: Digest) -> PathBuf {
-        let mut hasher = Collect(Sha256::new());
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let engine = Digest::from_bytes(hasher.0.finalize().into());
+        let engine = fingerprint(engine.precompile_compatibility_hash());
         self.folder.join(format!("{digest}-{}", engine.short()))
     }
+
+    fn refusal_path(
+        &self,
+        engine: &wasmtime::Engine,
+        budget: Option<&Budget>,
+        digest: Digest,
+    ) -> PathBuf {
+        let compiler = fingerprint((engine.precompile_compatibility_hash(), budget));
+        let name = format!("{digest}-{}.refused", compiler.short());
+        self.folder.join(name)
+    }
+}
+
+/// One digest of all that a value hashes.
+pub(crate) fn fingerprint(value: impl Hash) -> Digest {
+    let mut hasher = Collect(Sha256::new());
+    value.hash(&mut hasher);
+    Digest::from_bytes(hasher.0.finalize().into())
 }
 
 /// Feeds everything that is hashed into SHA-256.
@@ -134,15 +215,29 @@ fn read_sound(path: &Path) -> io::Result<Vec<u8>> {
     if bytes.len() < SUM_BYTES {
         return Err(unsound("it is too short"));
     }
-    let code = bytes.split_off(SUM_BYTES);
-    if Sha256::digest(&code).as_slice() != bytes {
+    let content = bytes.split_off(SUM_BYTES);
+    if Sha256::digest(&content).as_slice() != bytes {
         return Err(unsound("its sum does not fit"));
     }
-    Ok(code)
+    mark_as_used(&file)?;
+    Ok(content)
+}
+
+/// An entry's time of modification is when it was last used.
+fn mark_as_used(file: &File) -> io::Result<()> {
+    let at = |nanoseconds| Timespec {
+        tv_sec: 0,
+        tv_nsec: nanoseconds,
+    };
+    let times = Timestamps {
+        last_access: at(UTIME_OMIT),
+        last_modification: at(UTIME_NOW),
+    };
+    Ok(futimens(file, &times)?)
 }
 
 /// Writes beside the entry and renames, so that no reader sees half of it.
-fn write_whole(path: &Path, code: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let partial = path.with_extension("partial");
     let mut file = OpenOptions::new()
         .write(true)
@@ -150,8 +245,8 @@ fn write_whole(path: &Path, code: &[u8]) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&partial)?;
-    file.write_all(Sha256::digest(code).as_slice())?;
-    file.write_all(code)?;
+    file.write_all(Sha256::digest(content).as_slice())?;
+    file.write_all(content)?;
     fs::rename(&partial, path)
 }
 
@@ -166,6 +261,7 @@ fn remove(path: &Path) {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use super::*;
 
@@ -201,6 +297,52 @@ mod tests {
         cache.put(&engine(), digest, b"code");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).unwrap();
         assert_eq!(cache.get(&engine(), digest), None);
+    }
+
+    #[test]
+    fn a_refusal_holds_for_the_budget_that_it_was_made_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("compiled")).unwrap();
+        let digest = Digest::of(b"bomb");
+        let small = Budget::default();
+        let large = Budget {
+            memory_bytes: 2 * small.memory_bytes,
+            ..small
+        };
+        cache.refuse(&engine(), Some(&small), digest, "too much");
+        let refusal = |budget| cache.refusal(&engine(), budget, digest);
+        assert_eq!(refusal(Some(&small)).as_deref(), Some("too much"));
+        assert_eq!(refusal(Some(&large)), None);
+        assert_eq!(refusal(None), None);
+        assert_eq!(cache.get(&engine(), digest), None, "a reason is no code");
+    }
+
+    /// Puts in three entries of ten bytes and the sum, uses the first, puts in a
+    /// fourth, and tells which are left.
+    fn check_room(bytes_max: u64, entries_max: usize, expected: [bool; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = Cache::open(&folder.path().join("compiled")).unwrap();
+        let digests = [b"1", b"2", b"3", b"4"].map(|name| Digest::of(name));
+        for (age, digest) in [300, 200, 100].into_iter().zip(digests) {
+            cache.put(&engine(), digest, b"0123456789");
+            let file = File::open(cache.path(&engine(), digest)).unwrap();
+            let then = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(then - Duration::from_secs(age)).unwrap();
+        }
+        assert!(cache.get(&engine(), digests[0]).is_some());
+        (cache.bytes_max, cache.entries_max) = (bytes_max, entries_max);
+        cache.put(&engine(), digests[3], b"0123456789");
+        let kept = digests.map(|digest| cache.path(&engine(), digest).exists());
+        assert_eq!(kept, expected, "{bytes_max} bytes, {entries_max} entries");
+    }
+
+    #[test]
+    fn what_was_not_used_for_the_longest_time_gives_way() {
+        const ENTRY: u64 = 42;
+        check_room(4 * ENTRY, 4, [true, true, true, true]);
+        check_room(4 * ENTRY - 1, 4, [true, false, true, true]);
+        check_room(3 * ENTRY - 1, 4, [true, false, false, true]);
+        check_room(4 * ENTRY, 3, [true, false, true, true]);
     }
 
     #[test]

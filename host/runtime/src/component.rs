@@ -7,6 +7,7 @@ use wasmtime::component::Component as Code;
 use waystation_core::{Descriptor, Digest, HandlerName, limits};
 
 use crate::bindings::HandlerPre;
+use crate::compile::{self, Compiler, Excess, Kind};
 use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
@@ -45,9 +46,15 @@ pub enum LoadError {
          wasm32-wasip2, whose output is a component, as `waystation build` does"
     )]
     Module(String),
-    /// It is not valid, or too much for the compiler.
+    /// It is not valid, or more than the sandbox takes.
     #[error("it does not compile: {0}")]
     Compile(String),
+    /// Compiling it was given up.
+    #[error("it is too much for the compiler: {0}")]
+    TooMuch(Excess),
+    /// It was refused in an earlier run of the host, with these words.
+    #[error("{0}")]
+    Remembered(String),
     /// It imports something that the host does not have.
     #[error("it imports {}, which this host does not offer", quoted(.0))]
     Imports(Vec<String>),
@@ -77,6 +84,15 @@ impl LoadError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Host(_))
     }
+
+    /// Whether the same bytes would fail to compile in the same way after a restart.
+    fn recurs(&self) -> bool {
+        match self {
+            Self::Module(_) | Self::Compile(_) => true,
+            Self::TooMuch(excess) => excess.recurs(),
+            _ => false,
+        }
+    }
 }
 
 fn quoted(names: &[String]) -> String {
@@ -89,7 +105,8 @@ fn quoted(names: &[String]) -> String {
 
 impl Component {
     /// Compiles exactly these bytes, checks them, and has the handler describe
-    /// itself. Takes the time of a compilation, on threads of its own.
+    /// itself. Takes the time of a compilation, on threads of its own. The handler
+    /// runs on the thread of whoever awaits this.
     pub async fn load(
         engine: &Engine,
         name: &HandlerName,
@@ -117,16 +134,11 @@ impl Component {
         if bytes.len() as u64 > limits::COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
+        Kind::of(bytes)?;
         let digest = Digest::of(bytes);
         let code = match cached(engine, digest) {
             Some(code) => code,
-            None => {
-                let component = componentise(bytes)?;
-                let code = Code::from_binary(&engine.wasmtime, &component)
-                    .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-                keep(engine, digest, &code);
-                code
-            }
+            None => compile_once(engine, digest, bytes)?,
         };
         let refused = offer::refused(&engine.wasmtime, &code);
         if !refused.is_empty() {
@@ -183,31 +195,10 @@ impl Component {
 /// The export that makes a component a handler.
 const HANDLER: &str = "waystation:events/handler@0.1.0";
 
-/// The bytes of a component, which a core module with WIT metadata becomes here.
-fn componentise(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
-    if bytes.starts_with(b"\x7fELF") {
-        return Err(LoadError::Precompiled);
-    }
-    match bytes.get(..8) {
-        Some(b"\0asm\x0d\0\x01\0") => Ok(bytes.into()),
-        Some(b"\0asm\x01\0\0\0") => wit_component::ComponentEncoder::default()
-            .validate(true)
-            .module(bytes)
-            .and_then(|mut encoder| encoder.encode())
-            .map(Into::into)
-            .map_err(|error| LoadError::Module(format!("{error:#}"))),
-        _ => Err(LoadError::NotWebAssembly),
-    }
-}
-
 fn cached(engine: &Engine, digest: Digest) -> Option<Code> {
     let cache = engine.cache.as_ref()?;
     let code = cache.get(&engine.wasmtime, digest)?;
-    // SAFETY: the bytes were made by `Component::serialize` of an engine with the
-    // same compatibility hash (it is part of the entry's name), they lie in a
-    // folder and a file that only this user can write (checked by the cache at
-    // opening and at reading), and their sum was verified after reading.
-    match unsafe { Code::deserialize(&engine.wasmtime, code) } {
+    match deserialize(engine, &code) {
         Ok(code) => Some(code),
         Err(error) => {
             tracing::warn!(%digest, "compiled code cannot be used and is thrown away: {error:#}");
@@ -217,10 +208,41 @@ fn cached(engine: &Engine, digest: Digest) -> Option<Code> {
     }
 }
 
-fn keep(engine: &Engine, digest: Digest, code: &Code) {
-    let Some(cache) = &engine.cache else { return };
-    match code.serialize() {
-        Ok(bytes) => cache.put(&engine.wasmtime, digest, &bytes),
-        Err(error) => tracing::warn!(%digest, "compiled code is not kept: {error:#}"),
+/// Compiles what was never compiled before, and keeps the code, or the reason why
+/// there is none.
+fn compile_once(engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<Code, LoadError> {
+    let limits = engine.compiler.as_deref().map(Compiler::budget);
+    let cache = engine.cache.as_deref();
+    if let Some(reason) = cache.and_then(|cache| cache.refusal(&engine.wasmtime, limits, digest)) {
+        return Err(LoadError::Remembered(reason));
     }
+    let compiled = match &engine.compiler {
+        Some(compiler) => compiler.compile(bytes),
+        None => compile::compile(&engine.wasmtime, bytes),
+    };
+    let loaded = compiled.and_then(|compiled| {
+        let code = deserialize(engine, &compiled)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        Ok((code, compiled))
+    });
+    if let Some(cache) = cache {
+        match &loaded {
+            Ok((_, compiled)) => cache.put(&engine.wasmtime, digest, compiled),
+            Err(error) if error.recurs() => {
+                cache.refuse(&engine.wasmtime, limits, digest, &error.to_string());
+            }
+            Err(_) => {}
+        }
+    }
+    loaded.map(|(code, _)| code)
+}
+
+fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Code> {
+    // SAFETY: the bytes were made by `Engine::precompile_component` of an engine
+    // with the same compatibility hash: either just now, by this process or by one
+    // that this process started for it and that runs the same program; or earlier
+    // (the hash is part of the entry's name), and since then they lay in a folder
+    // and a file that only this user can write (checked by the cache at opening and
+    // at reading), and their sum was verified after reading.
+    unsafe { Code::deserialize(&engine.wasmtime, compiled) }
 }

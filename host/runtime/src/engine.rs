@@ -9,8 +9,8 @@ use wasmtime::{
 };
 use waystation_core::limits;
 
-use crate::MemoryReset;
 use crate::cache::Cache;
+use crate::{Compiler, MemoryReset};
 
 /// Compiles components and holds the pool that their instances come from. Cheap
 /// to clone.
@@ -18,6 +18,8 @@ use crate::cache::Cache;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) cache: Option<Arc<Cache>>,
+    /// Where components are compiled, if not in this process.
+    pub(crate) compiler: Option<Arc<Compiler>>,
     pub(crate) compiles: Arc<Semaphore>,
     /// The places for instances that wait for another attempt.
     pub(crate) idle: Arc<Semaphore>,
@@ -42,7 +44,8 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Starts the engine. Compiled code is kept in `cache`, if given.
+    /// Starts the engine. Compiled code is kept in `cache`, if given. It compiles in
+    /// this process, which is for components that can be trusted.
     pub fn new(cache: Option<Cache>) -> Result<Self, EngineError> {
         let (memory_reset, _) = MemoryReset::probe();
         Self::with_memory_reset(cache, memory_reset)
@@ -54,23 +57,38 @@ impl Engine {
         memory_reset: MemoryReset,
     ) -> Result<Self, EngineError> {
         let wasmtime =
-            wasmtime::Engine::new(&config(memory_reset)).map_err(|error| EngineError::Pool {
+            wasmtime::Engine::new(&pooled(memory_reset)).map_err(|error| EngineError::Pool {
                 reason: format!("{error:#}"),
             })?;
         start_ticker(&wasmtime).map_err(EngineError::Ticker)?;
         Ok(Self {
             wasmtime,
             cache: cache.map(Arc::new),
+            compiler: None,
             compiles: Arc::new(Semaphore::new(limits::COMPILES_MAX)),
             idle: Arc::new(Semaphore::new(limits::IDLE_INSTANCES_MAX)),
         })
     }
+
+    /// The same engine, which has another process compile each component.
+    #[must_use]
+    pub fn compile_with(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(Arc::new(compiler));
+        self
+    }
+}
+
+/// An engine that only compiles: what it makes runs on every [`Engine`], and it
+/// reserves no pool.
+pub(crate) fn for_compiling() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&settings())
 }
 
 /// The instances of handlers that live at once: in an attempt or between two.
 const LIVE: u32 = (limits::ATTEMPTS_IN_FLIGHT_MAX + limits::IDLE_INSTANCES_MAX) as u32;
 
-fn config(memory_reset: MemoryReset) -> Config {
+/// The settings of an engine that runs handlers.
+fn pooled(memory_reset: MemoryReset) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     // There is as much of each as all live instances may have, so that handlers
     // with many memories cannot leave others without.
@@ -91,11 +109,18 @@ fn config(memory_reset: MemoryReset) -> Config {
         MemoryReset::Decommit => pool.pagemap_scan(Enabled::No).decommit_batch_size(16),
     };
 
+    let mut config = settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// The settings that compiled code depends on.
+fn settings() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
         .memory_init_cow(true)
         .epoch_interruption(true)
         .consume_fuel(false)
@@ -120,4 +145,20 @@ fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::fingerprint;
+
+    #[test]
+    fn what_is_compiled_without_a_pool_runs_with_one() {
+        let hash = |engine: &wasmtime::Engine| fingerprint(engine.precompile_compatibility_hash());
+        let compiling = hash(&for_compiling().unwrap());
+        for memory_reset in [MemoryReset::Scan, MemoryReset::Decommit] {
+            let running = wasmtime::Engine::new(&pooled(memory_reset));
+            assert_eq!(hash(&running.unwrap()), compiling);
+        }
+    }
 }

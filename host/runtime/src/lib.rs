@@ -8,6 +8,7 @@
 mod attempt;
 mod bindings;
 mod cache;
+mod compile;
 mod component;
 mod convert;
 mod deadline;
@@ -21,6 +22,7 @@ mod sandbox;
 
 pub use attempt::{Ended, Request};
 pub use cache::{Cache, CacheError};
+pub use compile::{Budget, Compiler, Excess, compile_process};
 pub use component::{Component, LoadError};
 pub use engine::{Engine, EngineError};
 pub use generation::Generation;

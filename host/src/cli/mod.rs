@@ -22,6 +22,7 @@ mod tree;
 use clap::{Parser, Subcommand};
 
 pub use exit::Failure;
+pub use run::COMPILE;
 
 /// A host for WebAssembly event handlers: stores events, hands each to the
 /// handlers that ask for it, and swaps handlers while they run

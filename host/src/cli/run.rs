@@ -19,7 +19,7 @@ use waystation_dispatch::{Dispatch, Options as DispatchOptions};
 use waystation_folder::{Folder, Handle, Options as FolderOptions};
 use waystation_journal::Journal;
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
-use waystation_runtime::{Cache, Engine, MemoryReset};
+use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 
 use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
@@ -50,6 +50,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
+
+/// The argument with which the host starts itself to compile a component.
+pub const COMPILE: &str = "compile-component";
+
+/// This program, whatever its file is called or was replaced with meanwhile.
+const SELF: &str = "/proc/self/exe";
 
 /// Runs until a signal ends it or the journal fails.
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -135,7 +141,8 @@ impl Host {
             tracing::warn!("memory is cleaned the slower way between attempts: {why}");
         }
         let cache = Cache::open(&config.data.join("compiled"))?;
-        let engine = Engine::with_memory_reset(Some(cache), memory_reset)?;
+        let engine = Engine::with_memory_reset(Some(cache), memory_reset)?
+            .compile_with(Compiler::new(SELF, [COMPILE]));
         let options = DispatchOptions {
             clock: clock.clone(),
             workers: workers.clone(),

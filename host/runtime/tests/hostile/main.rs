@@ -12,6 +12,8 @@
 
 mod answers;
 mod authority;
+mod bomb;
+mod compiling;
 mod endless;
 mod guest;
 mod logs;
