@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use e2e::guests;
 use e2e::host::{Host, Site};
@@ -50,6 +52,46 @@ fn a_bomb_changes_nothing_and_is_shown_and_remembered() {
     });
 }
 
+#[test]
+fn a_start_does_not_wait_for_a_bomb() {
+    let site = Site::with(&["scripted"]);
+    site.drop_in("bomb", &time_bomb());
+    let mut host = site.start();
+    assert_eq!(host.handler("bomb")["state"], "loading");
+    host.script("first", json!({"do": "ack"}));
+    host.wait_for_delivery("first", "scripted", "done");
+
+    let compilers = children(host.pid());
+    assert_eq!(compilers.len(), 1);
+    host.kill();
+    for compiler in compilers {
+        wait_until_gone(compiler);
+    }
+}
+
+/// The processes that a process started.
+fn children(pid: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let path = thread.unwrap().path().join("children");
+        let text = fs::read_to_string(path).unwrap();
+        children.extend(
+            text.split_whitespace()
+                .map(|pid| pid.parse::<u32>().unwrap()),
+        );
+    }
+    children
+}
+
+/// Waits until a process has ended, whether or not its parent took note.
+fn wait_until_gone(pid: u32) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < end, "{pid} goes on without its host");
+        thread::yield_now();
+    }
+}
+
 /// Needs far more memory than a compilation may have, at once.
 fn memory_bomb() -> Vec<u8> {
     let mut body = Function::new([]);
@@ -64,6 +106,19 @@ fn memory_bomb() -> Vec<u8> {
             .instruction(&Instruction::End);
     }
     for _ in 0..=targets.len() {
+        body.instruction(&Instruction::End);
+    }
+    component(&body)
+}
+
+/// Needs far more processor time than a compilation may have, in one thread.
+fn time_bomb() -> Vec<u8> {
+    const DEPTH: usize = 1_000_000;
+    let mut body = Function::new([]);
+    for _ in 0..DEPTH {
+        body.instruction(&Instruction::Block(BlockType::Empty));
+    }
+    for _ in 0..=DEPTH {
         body.instruction(&Instruction::End);
     }
     component(&body)

@@ -315,3 +315,7 @@ pub const COMPILED_CODE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The components of which compiled code, or the reason why there is none, is kept
 /// from one start to the next.
 pub const COMPILED_CODE_ENTRIES_MAX: usize = 2 * HANDLERS_MAX;
+
+/// How long a start waits for handlers that are still being compiled before it
+/// takes events without them.
+pub const START_LOAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use waystation_core::{Clock, limits};
 use waystation_dispatch::{Dispatch, Options as DispatchOptions};
-use waystation_folder::{Folder, Handle, Options as FolderOptions};
+use waystation_folder::{Folder, Handle, Options as FolderOptions, State};
 use waystation_journal::Journal;
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
@@ -170,7 +170,9 @@ impl Host {
         });
         let control = tokio::spawn(control.serve(router, control_stop));
         tokio::select! {
-            _ = folder.loaded() => show_handlers(&folder),
+            // What takes longer begins to serve when it is loaded, like a handler
+            // that is dropped in later.
+            _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => show_handlers(&folder),
             () = signals.next() => bail!("stopped before the handlers were loaded"),
         }
         let host = Self {
@@ -263,6 +265,12 @@ fn show_handlers(folder: &Handle) {
         if let Some(refused) = &status.refused {
             let reason = terminal::one_line(&refused.reason);
             say(&format!("handler {}  refused: {reason}", status.name));
+        }
+        if status.state == State::Loading {
+            let name = &status.name;
+            say(&format!(
+                "handler {name}  is still being compiled; it serves as soon as that is done"
+            ));
         }
     }
     if folder.handlers().is_empty() {
