@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::runtime;
-use waystation_core::{Descriptor, Digest, HandlerName, Settings};
+use waystation_core::{Descriptor, Digest, HandlerName, Settings, StateKeys, StateValue};
 use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke};
 use waystation_folder::{LoadError, Loader};
-use waystation_runtime::{Component, Engine, Generation, Request};
+use waystation_journal::Journal;
+use waystation_runtime::{Component, Engine, Generation, Request, State, StateError};
 
 /// Compiles what the folder holds and puts it into service.
 pub struct Handlers {
@@ -74,6 +75,27 @@ async fn load(
         Ok(Err(error)) if error.may_pass() => Err(LoadError::passing(error.to_string())),
         Ok(Err(error)) => Err(LoadError::new(error.to_string())),
         Err(error) => Err(LoadError::passing(error.to_string())),
+    }
+}
+
+/// The journal's durable state as handlers read it.
+pub struct JournalState(pub Arc<dyn Journal>);
+
+#[async_trait]
+impl State for JournalState {
+    async fn get(&self, namespace: &str, key: &str) -> Result<Option<StateValue>, StateError> {
+        let value = self.0.state(namespace, key).await;
+        value.map_err(|error| StateError(error.to_string()))
+    }
+
+    async fn keys(
+        &self,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<StateKeys, StateError> {
+        let keys = self.0.state_keys(namespace, after, limit).await;
+        keys.map_err(|error| StateError(error.to_string()))
     }
 }
 

@@ -319,3 +319,76 @@ pub const COMPILED_CODE_ENTRIES_MAX: usize = 2 * HANDLERS_MAX;
 /// How long a start waits for handlers that are still being compiled before it
 /// takes events without them.
 pub const START_LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest key of durable state, in bytes.
+pub const STATE_KEY_BYTES_MAX: usize = 1024;
+
+/// The largest value of durable state, in bytes.
+pub const STATE_VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// The keys of durable state that one attempt may read and write.
+pub const STATE_KEYS_MAX: usize = 1_024;
+
+/// The bytes of durable state that one attempt may read. They are kept until it
+/// ends, so that it reads the same value each time.
+pub const STATE_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The bytes of namespaces, keys and values that one attempt may stage.
+pub const STATE_STAGED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The keys that one page of a listing holds, beside those that the attempt
+/// staged itself.
+pub const STATE_PAGE_KEYS: usize = 1_000;
+
+/// The pages of keys that one attempt may list of one namespace.
+pub const STATE_PAGES_MAX: usize = 1_000;
+
+/// The shortest value of a secret that is taken out of logs and reasons, in
+/// bytes. A shorter one would be found in many an innocent word.
+pub const SECRET_BYTES_MIN: usize = 8;
+
+/// The outbound HTTP requests that one attempt may make, those refused included.
+pub const OUTBOUND_REQUESTS_MAX: usize = 64;
+
+/// The outbound HTTP requests of one attempt that are under way at once. More wait.
+pub const OUTBOUND_AT_ONCE_MAX: usize = 16;
+
+/// The outbound HTTP connections of all handlers together. More wait.
+pub const OUTBOUND_CONNECTIONS_MAX: usize = 1_024;
+
+/// The name lookups that run side by side. The operating system's cannot be given
+/// up, so that one may outlive the attempt that asked.
+pub const OUTBOUND_LOOKUPS_MAX: usize = 64;
+
+/// The addresses of a name that are tried.
+pub const OUTBOUND_ADDRESSES_MAX: usize = 8;
+
+/// How long outbound HTTP may wait for a free place, the lookup of a name, the
+/// connection and TLS, all together.
+pub const OUTBOUND_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long outbound HTTP may wait for the head of a response.
+pub const OUTBOUND_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long outbound HTTP may wait for the next bytes of a response.
+pub const OUTBOUND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest body of an outbound HTTP request, in bytes.
+pub const OUTBOUND_REQUEST_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The largest body of a response to outbound HTTP, in bytes.
+pub const OUTBOUND_RESPONSE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// The largest head of a response to outbound HTTP, in bytes.
+pub const OUTBOUND_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The header fields of a response to outbound HTTP.
+pub const OUTBOUND_HEADERS_MAX: usize = 256;
+
+/// The memory that one set of header fields of a guest may take, in bytes. A
+/// guest may hold many.
+pub const OUTBOUND_FIELDS_BYTES_MAX: usize = 16 * 1024;
+
+/// The bytes of a body that a guest may write at once. The host holds two such
+/// pieces of each body.
+pub const OUTBOUND_CHUNK_BYTES: usize = 16 * 1024;

@@ -26,7 +26,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What the handler wants to publish. Empty unless it was handled.
     pub drafts: Vec<Draft>,
-    /// What the handler read and wants to write of durable state.
+    /// What the handler read and wants to write of durable state. Empty if it is
+    /// to be tried again.
     pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
@@ -53,7 +54,7 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
         text.push_str("\n  at ");
         text.push_str(&frame);
     }
-    Failure::new(Code::Trap, text)
+    Failure::new(Code::Trap, sandbox.scrub().reason(text))
 }
 
 /// The last words of the guest say more than the trap, so a panic comes first.

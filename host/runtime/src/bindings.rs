@@ -14,8 +14,28 @@ mod generated {
         exports: { default: async },
         ownership: Borrowing { duplicate_if_necessary: true },
     });
+
+    /// Durable state.
+    pub mod keyvalue {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "wasi:keyvalue/imports",
+            imports: { default: async | trappable },
+            with: { "wasi:keyvalue/store.bucket": crate::state::Bucket },
+        });
+    }
+
+    /// Configuration and secrets.
+    pub mod config {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "wasi:config/imports",
+        });
+    }
 }
 
+pub(crate) use generated::config::wasi::config::store as config;
+pub(crate) use generated::keyvalue::wasi::keyvalue;
 pub(crate) use generated::wasi::logging::logging;
 pub(crate) use generated::waystation::events::types;
 pub(crate) use generated::{LoggingEventHandler as Handler, LoggingEventHandlerPre as HandlerPre};

@@ -1,17 +1,20 @@
 //! A component: from bytes to code that can be instantiated.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 use wasmtime::component::Component as Code;
-use waystation_core::{Descriptor, Digest, HandlerName, limits};
+use waystation_core::{Descriptor, Digest, Grants, HandlerName, limits};
 
 use crate::bindings::HandlerPre;
 use crate::compile::{self, Compiler, Excess, Kind};
 use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
-use crate::sandbox::{self, Sandbox};
+use crate::http::Caller;
+use crate::sandbox::{self, Reach, Sandbox};
 use crate::{convert, offer};
 
 /// A compiled component that was found to be a handler. Cheap to clone.
@@ -162,7 +165,13 @@ impl Component {
             event: String::new(),
             attempt: 0,
         };
-        let sandbox = Sandbox::new(speaker, limits::MEMORY_BYTES_MAX);
+        let caller = Caller {
+            delivery: String::new(),
+            traceparent: None,
+            deadline: Instant::now() + limits::DESCRIBE_TIMEOUT,
+        };
+        let reach = Arc::new(Reach::new(&Grants::default(), limits::MEMORY_BYTES_MAX));
+        let sandbox = Sandbox::new(engine, &reach, speaker, caller);
         let mut store = sandbox::store(&engine.wasmtime, sandbox);
         let call = async {
             let handler = self.pre.instantiate_async(&mut store).await?;

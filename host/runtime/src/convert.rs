@@ -10,6 +10,7 @@ use waystation_core::{
 };
 
 use crate::bindings::types;
+use crate::scrub::Scrub;
 
 /// The event as a guest sees it. Borrows everything but the list of extensions.
 pub(crate) fn event<'a>(
@@ -67,14 +68,16 @@ fn draft(index: usize, draft: types::Draft) -> Result<Draft, Failure> {
     })
 }
 
-/// What a guest says of its failure.
-pub(crate) fn failure(failure: types::Failure) -> Outcome {
+/// What a guest says of its failure, without secrets.
+pub(crate) fn failure(failure: types::Failure, scrub: &Scrub) -> Outcome {
     match failure {
         types::Failure::Retry(retry) => Outcome::Retry(
-            Failure::new(Code::Retry, retry.reason)
+            Failure::new(Code::Retry, scrub.reason(retry.reason))
                 .with_after(retry.after_ms.map(Duration::from_millis)),
         ),
-        types::Failure::Reject(reason) => Outcome::Reject(Failure::new(Code::Reject, reason)),
+        types::Failure::Reject(reason) => {
+            Outcome::Reject(Failure::new(Code::Reject, scrub.reason(reason)))
+        }
     }
 }
 

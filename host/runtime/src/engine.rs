@@ -10,6 +10,8 @@ use wasmtime::{
 use waystation_core::limits;
 
 use crate::cache::Cache;
+use crate::http::Outbound;
+use crate::state::{NoState, State};
 use crate::{Compiler, MemoryReset};
 
 /// Compiles components and holds the pool that their instances come from. Cheap
@@ -23,6 +25,8 @@ pub struct Engine {
     pub(crate) compiles: Arc<Semaphore>,
     /// The places for instances that wait for another attempt.
     pub(crate) idle: Arc<Semaphore>,
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) outbound: Outbound,
 }
 
 /// The engine cannot start.
@@ -67,6 +71,8 @@ impl Engine {
             compiler: None,
             compiles: Arc::new(Semaphore::new(limits::COMPILES_MAX)),
             idle: Arc::new(Semaphore::new(limits::IDLE_INSTANCES_MAX)),
+            state: Arc::new(NoState),
+            outbound: Outbound::new(),
         })
     }
 
@@ -74,6 +80,21 @@ impl Engine {
     #[must_use]
     pub fn compile_with(mut self, compiler: Compiler) -> Self {
         self.compiler = Some(Arc::new(compiler));
+        self
+    }
+
+    /// The same engine, whose handlers read their state here. Without it there is
+    /// none.
+    #[must_use]
+    pub fn with_state(mut self, state: Arc<dyn State>) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// The same engine with another way of outbound HTTP out of the host.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = outbound;
         self
     }
 }

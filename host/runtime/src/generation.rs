@@ -1,11 +1,12 @@
 //! A generation: a component under settings, ready for attempts.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use wasmtime::Store;
 use waystation_core::{
     Code, Digest, Draft, Failure, HandlerName, Instances, Outcome, Settings, StateAccess, limits,
@@ -18,7 +19,8 @@ use crate::convert;
 use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
-use crate::sandbox::{self, Instance, Sandbox};
+use crate::http::Caller;
+use crate::sandbox::{self, Instance, Reach, Sandbox};
 
 /// A component under settings, ready for attempts.
 pub struct Generation {
@@ -26,11 +28,18 @@ pub struct Generation {
     name: HandlerName,
     component: Component,
     settings: Settings,
+    reach: Arc<Reach>,
     /// Instances that served an attempt and may serve another, each with its
     /// place among those of all handlers. Always empty where each attempt gets a
     /// fresh one.
     idle: Mutex<Vec<(Instance, OwnedSemaphorePermit)>>,
 }
+
+/// The instance that answered, and its answer.
+type Answered = (Handler, Result<Vec<types::Draft>, types::Failure>);
+
+/// What a function of the host panicked with.
+type Panic = Box<dyn Any + Send>;
 
 impl Generation {
     /// Puts a component under settings.
@@ -44,6 +53,7 @@ impl Generation {
             engine: engine.clone(),
             name,
             component,
+            reach: Arc::new(Reach::new(&settings.grants, settings.memory_bytes)),
             settings,
             idle: Mutex::default(),
         }
@@ -58,25 +68,43 @@ impl Generation {
     /// guest does, and never panics. Dropping it gives the attempt up.
     pub async fn attempt(&self, request: Request<'_>) -> Ended {
         let begun = Instant::now();
-        let (outcome, drafts) = match self.run(request).await {
+        let (answer, state) = self.run(request).await;
+        let (outcome, drafts) = match answer {
             Ok(drafts) => (Outcome::Ack, drafts),
             Err(outcome) => (outcome, Vec::new()),
+        };
+        let state = match outcome {
+            Outcome::Ack | Outcome::Reject(_) => state,
+            // Whatever it saw, it will see again.
+            Outcome::Retry(_) => StateAccess::default(),
         };
         Ended {
             outcome,
             drafts,
-            state: StateAccess::default(),
+            state,
             took: begun.elapsed(),
         }
     }
 
-    async fn run(&self, request: Request<'_>) -> Result<Vec<Draft>, Outcome> {
-        let (mut store, handler, served) = self.instance(&request);
+    async fn run(&self, request: Request<'_>) -> (Result<Vec<Draft>, Outcome>, StateAccess) {
+        let deadline = Instant::now() + self.settings.timeout;
+        let (mut store, handler, served) = self.instance(&request, deadline);
         let called = {
             let call = AssertUnwindSafe(self.call(&mut store, handler, request)).catch_unwind();
             within(self.settings.timeout, call).await
         };
         store.data().log().finish();
+        let state = store.data_mut().staging().take();
+        (self.conclude(called, store, served), state)
+    }
+
+    /// What is to be published, or why nothing is.
+    fn conclude(
+        &self,
+        called: Option<Result<wasmtime::Result<Answered>, Panic>>,
+        store: Store<Sandbox>,
+        served: u32,
+    ) -> Result<Vec<Draft>, Outcome> {
         let (handler, answer) = match called {
             None => {
                 let reason = format!("it took longer than {:?}", self.settings.timeout);
@@ -89,7 +117,7 @@ impl Generation {
             Some(Ok(Err(error))) => return Err(Outcome::Retry(explain(&error, store.data()))),
             Some(Ok(Ok(done))) => done,
         };
-        let drafts = answer.map_err(convert::failure)?;
+        let drafts = answer.map_err(|failure| convert::failure(failure, store.data().scrub()))?;
         let drafts = convert::drafts(drafts).map_err(Outcome::Reject)?;
         self.keep(Instance {
             store,
@@ -101,12 +129,21 @@ impl Generation {
 
     /// A store with the instance in it that served before, if there is one, and
     /// the attempts that it served.
-    fn instance(&self, request: &Request<'_>) -> (Store<Sandbox>, Option<Handler>, u32) {
+    fn instance(
+        &self,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> (Store<Sandbox>, Option<Handler>, u32) {
         let speaker = Speaker {
             handler: self.name.clone(),
             generation: self.component.digest,
             event: request.event.id.clone(),
             attempt: request.attempt,
+        };
+        let caller = Caller {
+            delivery: request.delivery.to_owned(),
+            traceparent: request.event.extensions.get("traceparent").cloned(),
+            deadline,
         };
         let idle = self
             .idle
@@ -120,12 +157,12 @@ impl Generation {
                     handler,
                     served,
                 } = instance;
-                store.data().log().begin(speaker);
-                sandbox::rearm(&mut store);
+                store.data_mut().begin(speaker, caller);
+                sandbox::arm(&mut store);
                 (store, Some(handler), served)
             }
             None => {
-                let sandbox = Sandbox::new(speaker, self.settings.memory_bytes);
+                let sandbox = Sandbox::new(&self.engine, &self.reach, speaker, caller);
                 (sandbox::store(&self.engine.wasmtime, sandbox), None, 0)
             }
         }
@@ -136,7 +173,7 @@ impl Generation {
         store: &mut Store<Sandbox>,
         handler: Option<Handler>,
         request: Request<'_>,
-    ) -> wasmtime::Result<(Handler, Result<Vec<types::Draft>, types::Failure>)> {
+    ) -> wasmtime::Result<Answered> {
         let handler = match handler {
             Some(handler) => handler,
             None => self.component.pre.instantiate_async(&mut *store).await?,
@@ -161,10 +198,12 @@ impl Generation {
     }
 
     /// Keeps an instance for another attempt, if it may serve one and there is a
-    /// place for it.
+    /// place for it. One that left a request under way may not: what the attempt
+    /// began ends with it.
     fn keep(&self, instance: Instance) {
         if self.settings.instances == Instances::Reused
             && instance.served < limits::INSTANCE_REUSES_MAX
+            && !instance.store.data().calls().are_open()
             && let Ok(place) = self.engine.idle.clone().try_acquire_owned()
         {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

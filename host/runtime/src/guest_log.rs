@@ -9,6 +9,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use waystation_core::{Digest, HandlerName, limits};
 
 use crate::bindings::logging::Level;
+use crate::scrub::{Cut, Scrub};
 
 /// Who speaks: the attempt that a log line belongs to.
 #[derive(Clone, Debug)]
@@ -27,12 +28,15 @@ pub(crate) struct GuestLog(Arc<Mutex<Inner>>);
 
 struct Inner {
     speaker: Speaker,
+    scrub: Arc<Scrub>,
     bytes_left: usize,
     lines_left: usize,
     stdout: Line,
     stderr: Line,
     /// The end of what came over stderr: a panic says there what happened.
     stderr_tail: Vec<u8>,
+    /// Whether it is not all that came.
+    stderr_cut: bool,
 }
 
 /// A line that is not complete yet.
@@ -50,14 +54,16 @@ pub(crate) enum Stream {
 }
 
 impl GuestLog {
-    pub(crate) fn new(speaker: Speaker) -> Self {
+    pub(crate) fn new(speaker: Speaker, scrub: Arc<Scrub>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             speaker,
+            scrub,
             bytes_left: limits::LOG_ATTEMPT_BYTES_MAX,
             lines_left: limits::LOG_ATTEMPT_LINES_MAX,
             stdout: Line::default(),
             stderr: Line::default(),
             stderr_tail: Vec::new(),
+            stderr_cut: false,
         })))
     }
 
@@ -68,6 +74,7 @@ impl GuestLog {
         inner.bytes_left = limits::LOG_ATTEMPT_BYTES_MAX;
         inner.lines_left = limits::LOG_ATTEMPT_LINES_MAX;
         inner.stderr_tail.clear();
+        inner.stderr_cut = false;
     }
 
     /// Ends the attempt: a last line without a line feed counts too.
@@ -77,11 +84,16 @@ impl GuestLog {
         inner.flush(Stream::Stderr);
     }
 
-    /// The end of what came over stderr.
+    /// The end of what came over stderr, without secrets.
     pub(crate) fn stderr_tail(&self) -> String {
-        String::from_utf8_lossy(&self.lock().stderr_tail)
-            .trim()
-            .to_owned()
+        let inner = self.lock();
+        let cut = if inner.stderr_cut {
+            Cut::Front
+        } else {
+            Cut::Whole
+        };
+        let tail = inner.scrub.bytes(&inner.stderr_tail, cut);
+        String::from_utf8_lossy(&tail).trim().to_owned()
     }
 
     /// A message over wasi:logging.
@@ -132,6 +144,7 @@ impl Inner {
             .len()
             .saturating_sub(limits::STDERR_TAIL_BYTES);
         self.stderr_tail.drain(..over);
+        self.stderr_cut |= over > 0;
     }
 
     fn flush(&mut self, stream: Stream) {
@@ -146,6 +159,12 @@ impl Inner {
         self.emit(level, context, &line.bytes, line.cut);
     }
 
+    /// Text of the guest as it may be shown.
+    fn clean(&self, bytes: &[u8], cut: bool) -> String {
+        let end = if cut { Cut::Back } else { Cut::Whole };
+        printable(&self.scrub.bytes(bytes, end), cut)
+    }
+
     fn emit(&mut self, level: Level, context: &str, message: &[u8], cut: bool) {
         if self.is_full() {
             return;
@@ -157,14 +176,12 @@ impl Inner {
         let cut = cut || length < message.len();
         self.bytes_left -= length;
         self.lines_left -= 1;
-        let text = clean(message.get(..length).unwrap_or_default(), cut);
-        let context = clean(
-            context
-                .as_bytes()
-                .get(..context.len().min(64))
-                .unwrap_or_default(),
-            false,
-        );
+        let text = self.clean(message.get(..length).unwrap_or_default(), cut);
+        let (context, context_cut) = match context.as_bytes().split_at_checked(CONTEXT_BYTES_MAX) {
+            Some((kept, rest)) => (kept, !rest.is_empty()),
+            None => (context.as_bytes(), false),
+        };
+        let context = self.clean(context, context_cut);
         let Speaker {
             handler,
             generation,
@@ -195,8 +212,11 @@ impl Inner {
     }
 }
 
+/// The longest context of a log line that is kept, in bytes.
+const CONTEXT_BYTES_MAX: usize = 64;
+
 /// Text that cannot move the cursor or forge a line.
-fn clean(bytes: &[u8], cut: bool) -> String {
+fn printable(bytes: &[u8], cut: bool) -> String {
     let mut text: String = String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| {
@@ -287,20 +307,21 @@ mod tests {
     #[test]
     fn nothing_of_a_guest_can_move_the_cursor() {
         assert_eq!(
-            clean(b"a\x1b[2Jb\r\nc\td", false),
+            printable(b"a\x1b[2Jb\r\nc\td", false),
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\td"
         );
-        assert_eq!(clean(b"\xff", true), "\u{fffd}…");
+        assert_eq!(printable(b"\xff", true), "\u{fffd}…");
     }
 
     #[test]
     fn keeps_only_the_end_of_stderr() {
-        let log = GuestLog::new(Speaker {
+        let speaker = Speaker {
             handler: HandlerName::new("h").unwrap(),
             generation: Digest::of(b""),
             event: String::new(),
             attempt: 1,
-        });
+        };
+        let log = GuestLog::new(speaker, Arc::default());
         log.write(Stream::Stderr, &vec![b'a'; limits::STDERR_TAIL_BYTES]);
         log.write(Stream::Stderr, b"the end");
         let tail = log.stderr_tail();

@@ -1,13 +1,20 @@
 //! What surrounds one instance.
 
+use std::sync::Arc;
+
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use waystation_core::limits;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use waystation_core::{Grants, limits};
 
 use crate::bindings::{Handler, logging, types};
+use crate::engine::Engine;
 use crate::guest_log::{GuestLog, Output, Speaker, Stream};
+use crate::http::{Caller, Calls};
 use crate::limiter::Limiter;
+use crate::scrub::Scrub;
+use crate::state::Staging;
 
 /// The host's side of one instance: all that its imports can reach.
 pub(crate) struct Sandbox {
@@ -15,12 +22,40 @@ pub(crate) struct Sandbox {
     table: ResourceTable,
     limiter: Limiter,
     log: GuestLog,
+    reach: Arc<Reach>,
+    staging: Staging,
+    http: WasiHttpCtx,
+    calls: Calls,
+}
+
+/// What a generation may reach beyond its own memory.
+pub(crate) struct Reach {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) scrub: Arc<Scrub>,
+    pub(crate) memory_bytes_max: usize,
+}
+
+impl Reach {
+    pub(crate) fn new(grants: &Grants, memory_bytes_max: usize) -> Self {
+        Self {
+            scrub: Arc::new(Scrub::new(&grants.secrets)),
+            grants: Arc::new(grants.clone()),
+            memory_bytes_max,
+        }
+    }
 }
 
 impl Sandbox {
-    /// A sandbox without files, network, arguments or environment.
-    pub(crate) fn new(speaker: Speaker, memory_bytes_max: usize) -> Self {
-        let log = GuestLog::new(speaker);
+    /// A sandbox without files, sockets, arguments or environment, and with
+    /// nothing in reach that is not granted.
+    pub(crate) fn new(
+        engine: &Engine,
+        reach: &Arc<Reach>,
+        speaker: Speaker,
+        caller: Caller,
+    ) -> Self {
+        let handler = speaker.handler.clone();
+        let log = GuestLog::new(speaker, reach.scrub.clone());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Output {
             log: log.clone(),
@@ -36,12 +71,52 @@ impl Sandbox {
         .allow_ip_name_lookup(false);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::RESOURCES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits::OUTBOUND_FIELDS_BYTES_MAX);
         Self {
             wasi: wasi.build(),
             table,
-            limiter: Limiter::new(memory_bytes_max),
+            limiter: Limiter::new(reach.memory_bytes_max),
+            staging: Staging::new(engine.state.clone()),
+            http,
+            calls: Calls::new(
+                engine.outbound.clone(),
+                reach.grants.clone(),
+                handler,
+                log.clone(),
+                caller,
+            ),
+            reach: reach.clone(),
             log,
         }
+    }
+
+    /// Begins another attempt: nothing of an earlier one counts.
+    pub(crate) fn begin(&mut self, speaker: Speaker, caller: Caller) {
+        self.log.begin(speaker);
+        self.limiter.begin();
+        self.calls.begin(caller);
+        self.staging.take();
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.reach.grants
+    }
+
+    pub(crate) fn scrub(&self) -> &Scrub {
+        &self.reach.scrub
+    }
+
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    pub(crate) fn staging(&mut self) -> &mut Staging {
+        &mut self.staging
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub(crate) fn limiter(&self) -> &Limiter {
@@ -58,6 +133,16 @@ impl WasiView for Sandbox {
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Sandbox {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.calls,
+            table: &mut self.table,
+            ctx: &mut self.http,
         }
     }
 }
@@ -86,13 +171,12 @@ pub(crate) fn store(engine: &wasmtime::Engine, sandbox: Sandbox) -> Store<Sandbo
     store.set_max_component_handles(limits::RESOURCES_MAX);
     // At each tick the guest gives way, so that its deadline and others get their turn.
     store.epoch_deadline_async_yield_and_update(1);
-    rearm(&mut store);
+    arm(&mut store);
     store
 }
 
-/// Gives a store the bounds of one more attempt.
-pub(crate) fn rearm(store: &mut Store<Sandbox>) {
+/// Gives a store the bounds of one attempt.
+pub(crate) fn arm(store: &mut Store<Sandbox>) {
     store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
     store.set_epoch_deadline(1);
-    store.data_mut().limiter.begin();
 }

@@ -24,7 +24,7 @@ use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Given};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, JournalState};
 use crate::serve::admin::{self, Admin};
 use crate::serve::ingest::{self, Ingest};
 use crate::serve::listener::Listener;
@@ -142,7 +142,8 @@ impl Host {
         }
         let cache = Cache::open(&config.data.join("compiled"))?;
         let engine = Engine::with_memory_reset(Some(cache), memory_reset)?
-            .compile_with(Compiler::new(SELF, [COMPILE]));
+            .compile_with(Compiler::new(SELF, [COMPILE]))
+            .with_state(Arc::new(JournalState(journal.clone())));
         let options = DispatchOptions {
             clock: clock.clone(),
             workers: workers.clone(),
