@@ -7,6 +7,7 @@
 //! It does no IO, reads no clock, draws no random numbers and knows neither
 //! tokio nor wasmtime: time and chance come in as values.
 
+mod ask;
 mod attribute;
 mod clock;
 mod delivery;
@@ -26,6 +27,7 @@ mod settings;
 mod state;
 mod suggest;
 
+pub use ask::{Ask, AskError, AskKind};
 pub use attribute::{AttributeError, Rule};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use delivery::{Action, DeliveryId, Input, ParseDeliveryIdError, State, step};

@@ -40,7 +40,7 @@ pub const HANDLER_NAME_BYTES_MAX: usize = 64;
 /// The most subscriptions of one handler, and the most types of one subscription.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// The most patterns that a sidecar may grant a handler to publish.
+/// The most things of one kind that a sidecar may grant a handler.
 pub const GRANTS_MAX: usize = 256;
 
 /// The most types of all subscriptions of one handler together.
@@ -392,3 +392,121 @@ pub const OUTBOUND_FIELDS_BYTES_MAX: usize = 16 * 1024;
 /// The bytes of a body that a guest may write at once. The host holds two such
 /// pieces of each body.
 pub const OUTBOUND_CHUNK_BYTES: usize = 16 * 1024;
+
+/// How long an event is known at least, so that the same source and id is found
+/// to be the same event: it is not dropped before, not even for want of room.
+pub const DEDUPE_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// How long the journal keeps events, unless the configuration says otherwise.
+pub const RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The longest time for which the configuration may have events kept.
+pub const RETENTION_AGE_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The bytes on disk that the journal may fill, unless the configuration says
+/// otherwise.
+pub const RETENTION_BYTES: usize = 64 * 1024 * 1024 * 1024;
+
+/// The least that the configuration may let the journal fill, in bytes.
+pub const RETENTION_BYTES_MIN: usize = 64 * 1024 * 1024;
+
+/// The most that the configuration may let the journal fill, in bytes: less than
+/// SQLite's own limit.
+pub const RETENTION_BYTES_MAX: usize = 8 * 1024 * 1024 * 1024 * 1024;
+
+/// How often the host has the journal drop what is old.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The events that the journal drops in one transaction.
+pub const RETENTION_BATCH_EVENTS: usize = 1_000;
+
+/// The bytes of data after which the journal drops no further event in the same
+/// transaction.
+pub const RETENTION_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// The pages of the journal's file that are given back in one transaction.
+pub const RETENTION_STEP_PAGES: u64 = 1_024;
+
+/// Of the journal's file, one part in so many of what is used may stay free for
+/// what comes next; the rest of what is free is given back.
+pub const RETENTION_FREE_SHARE: u64 = 8;
+
+/// The dead letters that are driven again in one transaction.
+pub const REDRIVE_BATCH: usize = 1_000;
+
+/// The bytes of events of one subscription that are held in memory at once: those
+/// of deliveries that wait for a worker, run, or are being settled. As much again
+/// may be held for deliveries that are tried again. One read from the journal may
+/// go beyond.
+pub const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+
+/// How far the system's clock may be from the host's before the log tells that it
+/// was put forward or back.
+pub const CLOCK_STEP: Duration = Duration::from_secs(60);
+
+/// How long a handler begins no attempt after the host had no room for one.
+pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The most headers of an HTTP request: what the HTTP library takes unless it is
+/// told otherwise, which would cost it an allocation for each request.
+pub const HTTP_HEADERS_MAX: usize = 100;
+
+/// The bytes of all headers of an HTTP request together, its first line included.
+/// An event with larger attributes is sent in structured mode.
+pub const HTTP_HEADERS_BYTES_MAX: usize = 64 * 1024;
+
+/// The files that the host keeps for everything but connections: the journal, the
+/// handlers folder, the compiled code.
+pub const FILES_RESERVED: u64 = 256;
+
+/// The connections of a listener that the host does not start without.
+pub const HTTP_CONNECTIONS_MIN: usize = 16;
+
+/// The shortest token, in bytes.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
+/// The longest token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 1_024;
+
+/// The largest file that holds a secret, in bytes.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The most names that the configuration may give this host.
+pub const HOSTS_MAX: usize = 64;
+
+/// The most source connectors.
+pub const SOURCES_MAX: usize = 256;
+
+/// The most keys of one webhook: one, and while it is replaced its successor.
+pub const WEBHOOK_KEYS_MAX: usize = 2;
+
+/// The shortest key of a webhook, in bytes (Standard Webhooks asks for 24 to 64).
+pub const WEBHOOK_KEY_BYTES_MIN: usize = 24;
+
+/// The longest key of a webhook, in bytes.
+pub const WEBHOOK_KEY_BYTES_MAX: usize = 64;
+
+/// How far the time of a webhook may be from the host's, before or after. A call
+/// that was overheard is of use to nobody for longer.
+pub const WEBHOOK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The bytes of all webhooks that are read at once. Anybody may call one, so they
+/// must not take the room of the publishers.
+pub const WEBHOOK_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a host whose journal failed gives the answers to the requests that
+/// came before.
+pub const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest name of a namespace of state, of a key of configuration and of a
+/// secret, in bytes.
+pub const GRANT_NAME_BYTES_MAX: usize = 128;
+
+/// The longest value of a key of configuration and of a secret, in bytes.
+pub const GRANT_VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest file of approvals, in bytes: those of all handlers together.
+pub const APPROVALS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The approvals that wait until the handlers folder has looked at them.
+pub const APPROVALS_WAITING_MAX: usize = 16;
