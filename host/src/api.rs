@@ -8,6 +8,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /api/handlers` | a list of [`Handler`] |
+//! | `POST /api/handlers/approve` with [`Approve`] | [`Approved`] |
 //! | `GET /api/strays` | a list of [`Stray`] |
 //! | `GET /api/events?before=SEQUENCE&limit=N` | a list of [`Event`], newest first |
 //! | `GET /api/events/tree?id=ID` | a list of [`Tree`]: each event with this id, or the event at this sequence, with all that it caused |
@@ -23,7 +24,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use waystation_core::{Code, Digest, Filter, HandlerName, Instances, Order, Sequence, TypePattern};
+use waystation_core::{
+    Ask, Code, Digest, Filter, HandlerName, Instances, Order, Sequence, TypePattern,
+};
 
 /// What became of the events of a `POST /events`. All of them are durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +46,7 @@ pub struct Health {
     pub status: String,
 }
 
-/// A handler: what serves, what was refused, and how far it has come.
+/// A handler: what serves, what does not and why, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handler {
     /// Its name: the stem of its file.
@@ -54,6 +57,8 @@ pub struct Handler {
     pub serving: Option<Serving>,
     /// The last file that was refused, if the newest was.
     pub refused: Option<Refused>,
+    /// The newest file, if it must be let in first.
+    pub quarantined: Option<Quarantined>,
     /// Every delivery at or below is settled, or waits for another attempt, or
     /// is a dead letter.
     pub cursor: Sequence,
@@ -78,6 +83,8 @@ pub enum HandlerState {
     Serving,
     /// Its file was refused and nothing serves.
     Refused,
+    /// Its file asks for what nobody granted or approved, and nothing serves.
+    Quarantined,
     /// Its file is gone. Its position is kept.
     Retired,
 }
@@ -97,6 +104,13 @@ pub struct Serving {
     pub subscriptions: Vec<Filter>,
     /// What it may publish.
     pub publishes: Vec<TypePattern>,
+    /// What else it may do, such as `http api.example.com:443`. The values of its
+    /// configuration and its secrets are not told.
+    pub grants: Vec<Ask>,
+    /// The private networks that the names of its hosts may lead to.
+    pub networks: Vec<String>,
+    /// What it asks for and does not get.
+    pub withheld: Vec<Ask>,
     /// In which order its deliveries run.
     pub order: Order,
     /// How long its instances live.
@@ -120,6 +134,38 @@ pub struct Refused {
     pub reason: String,
     /// When.
     pub at: String,
+}
+
+/// A generation that waits until the operator lets it in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The digest of its bytes.
+    pub generation: Digest,
+    /// What it asks for beyond what is granted and was approved.
+    pub asks: Vec<Ask>,
+    /// When.
+    pub at: String,
+}
+
+/// Which generation to let in. Another one that is quarantined by then is not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The handler.
+    pub handler: HandlerName,
+    /// The generation that was looked at.
+    pub generation: Digest,
+}
+
+/// A generation that was let in and serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The handler.
+    pub handler: HandlerName,
+    /// The generation.
+    pub generation: Digest,
+    /// What was approved.
+    pub asks: Vec<Ask>,
 }
 
 /// A file in the handlers folder that looks like a handler's but is none.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
-use waystation_core::Outcome;
+use waystation_core::{HandlerName, Outcome};
 use waystation_dispatch::{Notice, Settled};
-use waystation_folder::Notice as FolderNotice;
+use waystation_folder::{Notice as FolderNotice, Quarantine};
 
 use crate::cli::clean;
 
@@ -170,10 +170,30 @@ pub fn folder_line(notice: &FolderNotice) -> String {
         FolderNotice::Refused { handler, refusal } => {
             format!("=== {handler}  refused: {}", one_line(&refusal.reason))
         }
+        FolderNotice::Quarantined {
+            handler,
+            quarantine,
+        } => {
+            format!("=== {handler}  {}", quarantine_line(handler, quarantine))
+        }
+        FolderNotice::Mended { handler, digest } => {
+            let digest = digest.short();
+            format!("=== {handler}  {digest}  what is in the folder serves again")
+        }
         FolderNotice::Retired { handler, digest } => {
             format!("=== {handler}  {}  retired", digest.short())
         }
     }
+}
+
+/// What is quarantined, why, and what to do about it.
+pub fn quarantine_line(handler: &HandlerName, quarantine: &Quarantine) -> String {
+    let asks: Vec<String> = quarantine.asks.iter().map(ToString::to_string).collect();
+    format!(
+        "{}  quarantined: asks for {}; let it in with `waystation handlers approve {handler}`",
+        quarantine.digest.short(),
+        asks.join(", ")
+    )
 }
 
 /// Writes a line. A terminal that is gone must not stop the host.

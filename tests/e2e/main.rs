@@ -14,6 +14,7 @@ mod cli;
 mod compile;
 mod crash;
 mod folder;
+mod grants;
 mod ingest;
 mod outcomes;
 mod startup;

@@ -100,7 +100,8 @@ fn a_dead_letter_is_driven_again_with_a_fixed_build() {
     // The fixed one understands it.
     site.sidecar(
         "shipping",
-        "subscriptions = [{ types = ['com.example.orders.*'] }]\n",
+        "subscriptions = [{ types = ['com.example.orders.*'] }]\n\
+         [grants]\npublish = ['test.result.*']\n",
     );
     site.drop_in("shipping", &guests::scripted("fixed"));
     host.wait_for_line(|line| line.contains("swapped"));

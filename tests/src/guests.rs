@@ -44,6 +44,22 @@ pub fn scripted(generation: &str) -> Vec<u8> {
     bytes
 }
 
+/// The `wants` fixture, asking for this: kinds and values, separated by `|`.
+pub fn wants(asks: &str) -> Vec<u8> {
+    const MARK: &[u8] = b"wants:--";
+    const PREFIX: usize = "wants:".len();
+    const ROOM: usize = 256 - PREFIX;
+    assert!(asks.len() <= ROOM, "`{asks}` is too long");
+    let mut bytes = component("wants");
+    let at = bytes
+        .windows(MARK.len())
+        .position(|window| window == MARK)
+        .expect("the mark of the wants fixture");
+    let text = format!("{asks:-<ROOM$}");
+    bytes[at + PREFIX..][..ROOM].copy_from_slice(text.as_bytes());
+    bytes
+}
+
 /// Writes a component beside its place and renames it, so that no reader sees
 /// half of it.
 pub fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::{broadcast, watch};
-use waystation_core::{HandlerName, limits};
+use waystation_core::{Ask, HandlerName, limits};
 
 use crate::{HandlerStatus, Notice, Stray};
 
@@ -98,6 +98,16 @@ impl Board {
             Notice::Refused { handler, refusal } => {
                 tracing::warn!(%handler, reason = %refusal.reason, "handler refused");
             }
+            Notice::Quarantined {
+                handler,
+                quarantine,
+            } => {
+                let (generation, asks) = (quarantine.digest.short(), show(&quarantine.asks));
+                tracing::warn!(%handler, %generation, %asks, "handler quarantined");
+            }
+            Notice::Mended { handler, digest } => {
+                tracing::info!(%handler, generation = %digest.short(), "handler as it should be");
+            }
             Notice::Retired { handler, digest } => {
                 tracing::info!(%handler, generation = %digest.short(), "handler retired");
             }
@@ -105,4 +115,9 @@ impl Board {
         // An error means that nobody listens, and nobody need.
         let _ = self.notices.send(notice);
     }
+}
+
+fn show(asks: &[Ask]) -> String {
+    let asks: Vec<String> = asks.iter().map(Ask::to_string).collect();
+    asks.join(", ")
 }

@@ -66,7 +66,7 @@ pub struct Table<'a> {
     offset: usize,
     path: String,
     entries: &'a DeTable<'a>,
-    asked: Vec<&'static str>,
+    asked: Vec<&'a str>,
     mistakes: Vec<Mistake>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
     /// The value of a key.
     pub fn key<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         convert: impl FnOnce(Value<'a>) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.value(key)?;
@@ -96,7 +96,7 @@ impl<'a> Table<'a> {
     /// The values of a list of so many items.
     pub fn list<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         count: RangeInclusive<usize>,
         convert: impl Fn(Value<'a>) -> Result<T, String>,
     ) -> Option<Vec<T>> {
@@ -111,7 +111,7 @@ impl<'a> Table<'a> {
     /// The table of a key.
     pub fn table<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         convert: impl FnOnce(&mut Table<'a>) -> T,
     ) -> Option<T> {
         let value = self.value(key)?;
@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
     /// The tables of a list of so many items.
     pub fn tables<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         count: RangeInclusive<usize>,
         convert: impl Fn(&mut Table<'a>) -> T,
     ) -> Option<Vec<T>> {
@@ -132,6 +132,20 @@ impl<'a> Table<'a> {
             .filter_map(|(path, item)| self.enter(path, item, &convert))
             .collect();
         Some(converted)
+    }
+
+    /// The keys that are there: of a table whose keys the user chooses. Whoever
+    /// asks for each of them knows them all.
+    pub fn keys(&self) -> Vec<&'a str> {
+        self.entries
+            .keys()
+            .map(|key| key.get_ref().as_ref())
+            .collect()
+    }
+
+    /// Whether a key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
     }
 
     /// Adds a mistake about a key: one that shows only where several keys are
@@ -146,20 +160,13 @@ impl<'a> Table<'a> {
     }
 
     /// Makes it a mistake if the key is not there.
-    pub fn require(&mut self, key: &'static str) {
+    pub fn require(&mut self, key: &'a str) {
         if !self.entries.contains_key(key) {
             self.mistake(key, "is missing");
         }
     }
 
-    /// Knows a key, but makes it a mistake to use it.
-    pub fn refuse(&mut self, key: &'static str, problem: &str) {
-        if self.value(key).is_some() {
-            self.mistake(key, problem);
-        }
-    }
-
-    fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
+    fn value(&mut self, key: &'a str) -> Option<Value<'a>> {
         self.asked.push(key);
         self.entries.get(key).map(|node| self.value_at(node))
     }
@@ -174,7 +181,7 @@ impl<'a> Table<'a> {
 
     fn items(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         shape: &str,
         count: RangeInclusive<usize>,
     ) -> Option<Vec<(String, Value<'a>)>> {

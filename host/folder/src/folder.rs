@@ -5,20 +5,23 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use waystation_core::{Clock, HandlerName, limits};
+use waystation_core::{Clock, Digest, HandlerName, limits};
 
+use crate::approvals::Approvals;
 use crate::board::Board;
 use crate::entry::Entry;
-use crate::judge::{Case, Verdict};
+use crate::handle::{Answer, Approval};
+use crate::judge::{Case, Judgement, Verdict};
 use crate::listing::{self, Listing, Marks};
 use crate::settling::{Reading, Settling};
 use crate::snapshot::Paths;
+use crate::status::Quarantine;
 use crate::strays::Strays;
 use crate::watch::Watch;
-use crate::{Error, Handle, Loader, Options};
+use crate::{ApproveError, Error, Handle, Loader, Options};
 
 /// The handlers folder.
 pub struct Folder<L: Loader> {
@@ -31,12 +34,24 @@ pub struct Folder<L: Loader> {
     listed: Instant,
     watch: Watch,
     hints: Arc<Notify>,
-    tasks: JoinSet<Verdict<L::Component>>,
-    /// What each task works on: the handler, and how its files read.
-    working: HashMap<task::Id, (HandlerName, Reading)>,
+    tasks: JoinSet<Judgement<L::Component>>,
+    /// What each task works on.
+    working: HashMap<task::Id, Work>,
+    approvals: Arc<Approvals>,
+    /// What the operator lets in.
+    approving: mpsc::Receiver<Approval>,
     permits: Arc<Semaphore>,
     board: Board,
     stop: watch::Receiver<bool>,
+}
+
+/// What a task works on.
+struct Work {
+    handler: HandlerName,
+    /// How its files read.
+    reading: Reading,
+    /// What the operator lets in, and who waits to hear of it.
+    approving: Option<(Quarantine, Answer)>,
 }
 
 impl<L: Loader> Folder<L> {
@@ -55,8 +70,8 @@ impl<L: Loader> Folder<L> {
     /// Begins to watch a folder, in a task of its own.
     ///
     /// # Errors
-    /// The folder cannot be read. Later on that is logged, and the handlers go
-    /// on serving.
+    /// The folder cannot be read, or the approvals. Later on the former is logged,
+    /// and the handlers go on serving.
     pub async fn start(
         options: Options,
         clock: Arc<dyn Clock>,
@@ -65,10 +80,13 @@ impl<L: Loader> Folder<L> {
         let hints = Arc::new(Notify::new());
         let board = Board::new();
         let (stopper, stop) = watch::channel(false);
+        let (approve, approving) = mpsc::channel(limits::APPROVALS_WAITING_MAX);
+        let approvals = Arc::new(Approvals::open(&options.approvals)?);
         let handle = Handle {
             view: board.view(),
             notices: board.notices(),
             stop: Arc::new(stopper),
+            approvals: approve,
         };
         let mut folder = Self {
             clock,
@@ -80,6 +98,8 @@ impl<L: Loader> Folder<L> {
             hints,
             tasks: JoinSet::new(),
             working: HashMap::new(),
+            approvals,
+            approving,
             permits: Arc::new(Semaphore::new(limits::LOADS_AT_ONCE_MAX)),
             board,
             stop,
@@ -105,6 +125,7 @@ impl<L: Loader> Folder<L> {
                 Some(ended) = self.tasks.join_next_with_id() => {
                     wake = wake.min(self.conclude(ended).unwrap_or(wake));
                 }
+                Some(approval) = self.approving.recv() => self.approve(approval),
                 () = self.hints.notified() => wake = wake.min(self.listed + apart),
                 () = sleep_until(wake) => wake = self.list().await,
             }
@@ -162,7 +183,7 @@ impl<L: Loader> Folder<L> {
             }
         }
         for (name, reading) in ripe {
-            self.act(name, reading);
+            self.act(name, reading, None);
         }
         self.show_loaded();
         let due = self.strays.observe(strays, now, self.options.settle);
@@ -211,7 +232,12 @@ impl<L: Loader> Folder<L> {
 
     /// Judges files that stood still, or retires a handler whose component is
     /// gone for good.
-    fn act(&mut self, name: HandlerName, reading: Reading) {
+    fn act(
+        &mut self,
+        name: HandlerName,
+        reading: Reading,
+        approving: Option<(Quarantine, Answer)>,
+    ) {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
@@ -223,7 +249,10 @@ impl<L: Loader> Folder<L> {
                     handler: name.clone(),
                     marks,
                     serving: entry.serving.clone(),
-                    refused: entry.refused.as_ref().map(|(version, _)| *version),
+                    loaded: entry.loaded.clone(),
+                    kept_out: entry.kept_out.as_ref().map(|(version, _)| *version),
+                    approvals: Arc::clone(&self.approvals),
+                    approved: approving.as_ref().map(|(quarantine, _)| quarantine.clone()),
                 };
                 let (clock, permits) = (Arc::clone(&self.clock), Arc::clone(&self.permits));
                 self.tasks.spawn(async move {
@@ -235,7 +264,7 @@ impl<L: Loader> Folder<L> {
                 let handler = name.clone();
                 self.tasks.spawn(async move {
                     loader.retire(&handler).await;
-                    Verdict::Retired
+                    Verdict::Retired.into()
                 })
             }
             None if entry.retired => {
@@ -245,40 +274,88 @@ impl<L: Loader> Folder<L> {
             None => return self.forget(&name),
         };
         entry.busy = true;
-        self.working.insert(task.id(), (name, reading));
+        let work = Work {
+            handler: name,
+            reading,
+            approving,
+        };
+        self.working.insert(task.id(), work);
+    }
+
+    /// Begins to let in what the operator approves, if it is what is quarantined.
+    fn approve(&mut self, approval: Approval) {
+        let Approval {
+            handler,
+            digest,
+            answer,
+        } = approval;
+        match self.quarantined(&handler, digest) {
+            Ok((quarantine, marks)) => {
+                self.act(handler, Some(marks), Some((quarantine, answer)));
+            }
+            // An error means that nobody waits for it any more.
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    }
+
+    /// What is quarantined of a handler, which must be this, and how its files
+    /// read.
+    fn quarantined(
+        &self,
+        handler: &HandlerName,
+        digest: Digest,
+    ) -> Result<(Quarantine, Marks), ApproveError> {
+        let entry = self.entries.get(handler);
+        let quarantined = entry.and_then(|entry| Some((entry, entry.quarantine()?)));
+        let (entry, quarantine) =
+            quarantined.ok_or_else(|| ApproveError::NotQuarantined(handler.clone()))?;
+        if quarantine.digest != digest {
+            return Err(ApproveError::Another {
+                handler: handler.clone(),
+                digest: quarantine.digest,
+            });
+        }
+        let marks = entry.settling.judged().filter(|_| !entry.busy);
+        let marks = marks.ok_or_else(|| ApproveError::Changed(handler.clone()))?;
+        Ok((quarantine.clone(), marks))
     }
 
     /// Takes in what a task made of its handler. Gives the moment at which the
     /// handler's files count again, if they changed meanwhile.
     fn conclude(
         &mut self,
-        ended: Result<(task::Id, Verdict<L::Component>), JoinError>,
+        ended: Result<(task::Id, Judgement<L::Component>), JoinError>,
     ) -> Option<Instant> {
-        let (id, verdict) = ended.unwrap_or_else(|error| {
+        let (id, judgement) = ended.unwrap_or_else(|error| {
             let reason = format!("the host failed while loading it: {error}");
-            (error.id(), Verdict::Refused(None, reason))
+            (error.id(), Verdict::Refused(None, reason).into())
         });
-        let (name, reading) = self.working.remove(&id)?;
+        let work = self.working.remove(&id)?;
+        let name = work.handler;
         let entry = self.entries.get_mut(&name)?;
         entry.busy = false;
-        entry.settling.judge(reading);
+        entry.settling.judge(work.reading);
+        entry.loaded = judgement.loaded;
+        let answer = work
+            .approving
+            .map(|(approved, answer)| (answer, judgement.verdict.answers(&name, approved)));
         let now = Instant::now();
         let clock = self.clock.as_ref();
-        let notice = match verdict {
+        let notice = match judgement.verdict {
             Verdict::Changed => {
                 entry.settling.restart(now);
                 None
             }
-            Verdict::Unreadable(reason) => {
+            Verdict::NotNow(reason) => {
                 entry.settling.restart(now + self.options.rescan);
                 entry.refuse(&name, None, reason, clock)
             }
-            Verdict::Current => {
-                entry.refusal = None;
-                None
-            }
-            Verdict::RefusedBefore => entry.refuse_again(&name),
+            Verdict::Current => entry.mend(&name),
+            Verdict::KeptOutBefore => entry.keep_out_again(&name),
             Verdict::Refused(version, reason) => entry.refuse(&name, version, reason, clock),
+            Verdict::Quarantined(version, asks) => {
+                entry.quarantine_for(&name, version, asks, clock)
+            }
             Verdict::Installed(generation, took) => Some(entry.install(&name, generation, took)),
             Verdict::Retired => entry.retire(&name),
         };
@@ -286,6 +363,10 @@ impl<L: Loader> Folder<L> {
         self.board.show(entry.status(&name));
         if let Some(notice) = notice {
             self.board.tell(notice);
+        }
+        if let Some((waiting, answer)) = answer {
+            // An error means that nobody waits for it any more.
+            drop(waiting.send(answer));
         }
         self.show_loaded();
         due

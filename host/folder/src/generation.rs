@@ -1,6 +1,8 @@
 //! One loaded version of a handler.
 
-use waystation_core::Digest;
+use std::sync::Arc;
+
+use waystation_core::{Descriptor, Digest};
 
 use crate::Serving;
 
@@ -11,10 +13,18 @@ pub(crate) struct Version {
     pub sidecar: Option<Digest>,
 }
 
+/// A component that was loaded, whether it serves or not.
+#[derive(Debug)]
+pub(crate) struct Loaded<C> {
+    pub digest: Digest,
+    pub component: C,
+    pub descriptor: Descriptor,
+}
+
 /// A version that was put into service.
 #[derive(Debug)]
 pub(crate) struct Generation<C> {
     pub version: Version,
-    pub component: C,
+    pub loaded: Arc<Loaded<C>>,
     pub serving: Serving,
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use waystation_core::{Ask, Digest, HandlerName};
 
 use crate::board::View;
-use crate::{HandlerStatus, Notice, Stray};
+use crate::{ApproveError, HandlerStatus, Notice, Stray};
 
 /// A folder that is watched. Cheap to clone. The watching ends with
 /// [`stop`](Self::stop) or when the last handle is dropped.
@@ -14,7 +15,19 @@ pub struct Handle {
     pub(crate) view: watch::Receiver<View>,
     pub(crate) notices: broadcast::WeakSender<Notice>,
     pub(crate) stop: Arc<watch::Sender<bool>>,
+    pub(crate) approvals: mpsc::Sender<Approval>,
 }
+
+/// The operator's word that a generation is to be let in.
+#[derive(Debug)]
+pub(crate) struct Approval {
+    pub handler: HandlerName,
+    pub digest: Digest,
+    pub answer: Answer,
+}
+
+/// Where to say what came of an approval.
+pub(crate) type Answer = oneshot::Sender<Result<Vec<Ask>, ApproveError>>;
 
 impl Handle {
     /// The handlers, by name.
@@ -49,6 +62,29 @@ impl Handle {
             // The watching ended: a channel that is closed says so.
             None => broadcast::channel(1).1,
         }
+    }
+
+    /// Lets a quarantined generation in: what it asks for is approved from now on,
+    /// and it is put into service. Gives what was approved. When it returns, both
+    /// are done.
+    ///
+    /// # Errors
+    /// Another generation is quarantined by now, or none, and then nothing is
+    /// approved; or it cannot serve, and why.
+    pub async fn approve(
+        &self,
+        handler: HandlerName,
+        digest: Digest,
+    ) -> Result<Vec<Ask>, ApproveError> {
+        let (answer, answered) = oneshot::channel();
+        let approval = Approval {
+            handler,
+            digest,
+            answer,
+        };
+        let sent = self.approvals.send(approval).await;
+        sent.map_err(|_| ApproveError::Stopped)?;
+        answered.await.unwrap_or(Err(ApproveError::Stopped))
     }
 
     /// Ends the watching and waits until it ended. The handlers go on serving.

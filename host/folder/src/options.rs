@@ -10,6 +10,8 @@ use waystation_core::limits;
 pub struct Options {
     /// The folder.
     pub path: PathBuf,
+    /// The file that remembers what was let in. It is made if it is not there.
+    pub approvals: PathBuf,
     /// How often it is listed when nothing hints at a change.
     pub rescan: Duration,
     /// How far apart two readings of a file must agree before it counts.
@@ -19,10 +21,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// This folder, watched with the host's own pauses.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    /// This folder and file of approvals, watched with the host's own pauses.
+    pub fn new(path: impl Into<PathBuf>, approvals: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            approvals: approvals.into(),
             rescan: limits::FOLDER_RESCAN,
             settle: limits::FOLDER_SETTLE,
             grace: limits::RETIRE_GRACE,

@@ -82,6 +82,11 @@ impl Settling {
         self.judged = None;
     }
 
+    /// How the files read that were acted on last, if they read so still.
+    pub fn judged(&self) -> Reading {
+        self.judged.filter(|judged| *judged == self.reading)?
+    }
+
     /// Whether files are there that were never acted on.
     pub fn is_new(&self) -> bool {
         self.reading.is_some() && self.judged.is_none()

@@ -1,13 +1,15 @@
 //! The operator's word on a handler: `NAME.toml` beside `NAME.wasm`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use waystation_core::limits;
 use waystation_core::{
-    Descriptor, Filter, Instances, Order, RetryPolicy, Settings, Start, Timestamp, TypePattern,
+    Ask, Descriptor, Filter, Instances, Order, RetryPolicy, Settings, Start, Timestamp, TypePattern,
 };
 
 use crate::document::{self, Mistake, Mistakes, Table, Value};
+use crate::grants::SidecarGrants;
 
 const ORDERS: [(&str, Order); 2] = [("none", Order::None), ("key", Order::Key)];
 
@@ -26,14 +28,7 @@ pub struct Sidecar {
     timeout: Option<Duration>,
     memory_bytes: Option<usize>,
     retry: Option<RetryPolicy>,
-    publish: Option<Vec<Grant>>,
-}
-
-/// A type that the handler may publish, and the line that says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Grant {
-    pattern: TypePattern,
-    line: usize,
+    grants: SidecarGrants,
 }
 
 impl Sidecar {
@@ -42,35 +37,41 @@ impl Sidecar {
     /// # Errors
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
-        document::read(text, |root| {
-            root.refuse("config", &not_yet("configuration"));
-            root.refuse("secrets", &not_yet("secrets"));
-            Self {
-                subscriptions: subscriptions(root),
-                start: root.key("start", start),
-                order: root.key("order", |value| value.choice(&ORDERS)),
-                instances: root.key("instances", |value| value.choice(&INSTANCES)),
-                concurrency: root.key("concurrency", |value| {
-                    value.integer(1..=limits::CONCURRENCY_MAX)
-                }),
-                timeout: root.key("timeout", |value| {
-                    value.duration(limits::SIDECAR_DURATION_MIN..=limits::ATTEMPT_TIMEOUT_MAX)
-                }),
-                memory_bytes: root.key("memory", |value| {
-                    value.bytes(limits::MEMORY_BYTES_MIN..=limits::MEMORY_BYTES_MAX)
-                }),
-                retry: root.table("retry", retry),
-                publish: root.table("grants", publish).flatten(),
-            }
+        document::read(text, |root| Self {
+            subscriptions: subscriptions(root),
+            start: root.key("start", start),
+            order: root.key("order", |value| value.choice(&ORDERS)),
+            instances: root.key("instances", |value| value.choice(&INSTANCES)),
+            concurrency: root.key("concurrency", |value| {
+                value.integer(1..=limits::CONCURRENCY_MAX)
+            }),
+            timeout: root.key("timeout", |value| {
+                value.duration(limits::SIDECAR_DURATION_MIN..=limits::ATTEMPT_TIMEOUT_MAX)
+            }),
+            memory_bytes: root.key("memory", |value| {
+                value.bytes(limits::MEMORY_BYTES_MIN..=limits::MEMORY_BYTES_MAX)
+            }),
+            retry: root.table("retry", retry),
+            grants: SidecarGrants::parse(root),
         })
     }
 
-    /// What holds for a handler that says this of itself.
+    /// What the sidecar grants.
+    pub(crate) fn grants(&self) -> &SidecarGrants {
+        &self.grants
+    }
+
+    /// What holds for a handler that says this of itself, asks for this and was
+    /// let in. Its secrets are not read yet.
     ///
     /// # Errors
     /// Grants that are wider than what the handler asks for, or no subscription
     /// from either side.
-    pub fn apply(&self, descriptor: &Descriptor) -> Result<Settings, Mistakes> {
+    pub(crate) fn apply(
+        &self,
+        descriptor: &Descriptor,
+        asks: &BTreeSet<Ask>,
+    ) -> Result<Settings, Mistakes> {
         let mut mistakes = Vec::new();
         let mut settings = Settings::of(descriptor);
         if let Some(subscriptions) = &self.subscriptions {
@@ -79,11 +80,8 @@ impl Sidecar {
         if settings.subscriptions.is_empty() {
             mistakes.push(no_subscriptions());
         }
-        if let Some(grants) = &self.publish {
-            let asked = &descriptor.publishes;
-            mistakes.extend(grants.iter().filter_map(|grant| grant.too_wide(asked)));
-            settings.publishes = grants.iter().map(|grant| grant.pattern.clone()).collect();
-        }
+        mistakes.extend(self.grants.too_wide(asks));
+        self.grants.narrow(asks, &mut settings);
         settings.start = self.start.unwrap_or(settings.start);
         settings.order = self.order.unwrap_or(settings.order);
         settings.instances = self.instances.unwrap_or(settings.instances);
@@ -93,27 +91,6 @@ impl Sidecar {
         settings.retry = self.retry.clone().unwrap_or(settings.retry);
         Mistakes::check(mistakes)?;
         Ok(settings)
-    }
-}
-
-impl Grant {
-    fn too_wide(&self, asked: &[TypePattern]) -> Option<Mistake> {
-        if asked.iter().any(|pattern| pattern.covers(&self.pattern)) {
-            return None;
-        }
-        let asked: Vec<String> = asked.iter().map(TypePattern::to_string).collect();
-        let publishes = match asked.as_slice() {
-            [] => "nothing".to_owned(),
-            asked => asked.join(", "),
-        };
-        Some(Mistake {
-            line: Some(self.line),
-            key: "grants.publish".to_owned(),
-            problem: format!(
-                "`{}` is wider than what the handler publishes, which is {publishes}",
-                self.pattern
-            ),
-        })
     }
 }
 
@@ -189,20 +166,6 @@ fn retry(table: &mut Table<'_>) -> RetryPolicy {
     }
 }
 
-fn publish(table: &mut Table<'_>) -> Option<Vec<Grant>> {
-    table.refuse("http", &not_yet("outbound HTTP"));
-    table.refuse("state", &not_yet("durable state"));
-    table.list("publish", 0..=limits::GRANTS_MAX, |value| {
-        let pattern = pattern(value)?;
-        let line = value.line();
-        Ok(Grant { pattern, line })
-    })
-}
-
-fn not_yet(what: &str) -> String {
-    format!("this version offers handlers no {what} yet; remove it")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +194,12 @@ mod tests {
     }
 
     fn settings(text: &str) -> Settings {
-        Sidecar::parse(text).unwrap().apply(&descriptor()).unwrap()
+        applied(text, &descriptor()).unwrap()
+    }
+
+    fn applied(text: &str, descriptor: &Descriptor) -> Result<Settings, Mistakes> {
+        let asks = Ask::all_of(descriptor).unwrap();
+        Sidecar::parse(text)?.apply(descriptor, &asks)
     }
 
     #[test]
@@ -289,11 +257,6 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_of_nothing_lets_nothing_out() {
-        assert_eq!(settings("[grants]\npublish = []").publishes, []);
-    }
-
-    #[test]
     fn every_mistake_is_named_with_its_line_and_key() {
         let check = |text: &str, expected: &[&str]| {
             let mistakes = Sidecar::parse(text).unwrap_err().to_string();
@@ -311,7 +274,7 @@ mod tests {
         check(
             "frobnicate = 1",
             &[
-                "line 1: `frobnicate`: no such key; known are config, secrets, subscriptions, start, order, instances, concurrency, timeout, memory, retry, grants",
+                "line 1: `frobnicate`: no such key; known are subscriptions, start, order, instances, concurrency, timeout, memory, retry, grants, config, secrets",
             ],
         );
         check(
@@ -368,35 +331,9 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_cannot_honour_is_refused() {
-        let text = "[grants]\nhttp = ['a.example']\nstate = ['s']\n[config]\n[secrets]\ntoken = { env = 'T' }";
-        let mistakes = Sidecar::parse(text).unwrap_err().to_string();
-        assert_eq!(
-            mistakes.lines().collect::<Vec<_>>(),
-            [
-                "line 2: `grants.http`: this version offers handlers no outbound HTTP yet; remove it",
-                "line 3: `grants.state`: this version offers handlers no durable state yet; remove it",
-                "line 4: `config`: this version offers handlers no configuration yet; remove it",
-                "line 5: `secrets`: this version offers handlers no secrets yet; remove it",
-            ]
-        );
-    }
-
-    #[test]
     fn text_that_is_no_toml_names_the_line() {
         let mistakes = Sidecar::parse("order = 'key'\ntimeout 5s\n").unwrap_err();
         assert_eq!(mistakes.iter().next().unwrap().line, Some(2), "{mistakes}");
-    }
-
-    #[test]
-    fn a_grant_is_never_wider_than_what_the_handler_asks_for() {
-        let sidecar = Sidecar::parse("[grants]\npublish = [\n'mail.*',\n'shipping.x']").unwrap();
-        let mistakes = sidecar.apply(&descriptor()).unwrap_err();
-        assert_eq!(
-            mistakes.to_string(),
-            "line 3: `grants.publish`: `mail.*` is wider than what the handler publishes, \
-             which is shipping.*, mail.wanted"
-        );
     }
 
     #[test]
@@ -405,13 +342,12 @@ mod tests {
             subscriptions: Vec::new(),
             ..descriptor()
         };
-        let mistakes = Sidecar::default().apply(&silent).unwrap_err();
+        let mistakes = applied("", &silent).unwrap_err();
         assert!(
             mistakes.to_string().contains("asks for no events"),
             "{mistakes}"
         );
-        let sidecar = Sidecar::parse("subscriptions = [{ types = ['a'] }]").unwrap();
-        let settings = sidecar.apply(&silent).unwrap();
+        let settings = applied("subscriptions = [{ types = ['a'] }]", &silent).unwrap();
         assert_eq!(settings.subscriptions, [filter("a", None)]);
     }
 }

@@ -13,6 +13,7 @@ use crate::listing::{Mark, Marks};
 /// Where the files of a handler are.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {
+    pub folder: PathBuf,
     component: PathBuf,
     sidecar: PathBuf,
 }
@@ -21,6 +22,7 @@ impl Paths {
     /// The files of this handler in this folder.
     pub fn new(folder: &Path, handler: &HandlerName) -> Self {
         Self {
+            folder: folder.to_owned(),
             component: folder.join(format!("{handler}.wasm")),
             sidecar: folder.join(format!("{handler}.toml")),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waystation_core::{Code, Descriptor, Digest, Failure, HandlerName, Settings, Timestamp};
+use waystation_core::{Ask, Code, Descriptor, Digest, Failure, HandlerName, Settings, Timestamp};
 
 /// How a handler stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub struct HandlerStatus {
     /// Why what is in the folder now does not serve. Beside something that
     /// serves: the last good generation goes on.
     pub refused: Option<Refusal>,
+    /// What keeps what is in the folder now from serving until the operator lets
+    /// it in. Beside something that serves: the last good generation goes on.
+    pub quarantined: Option<Quarantine>,
 }
 
 /// How a handler stands, in a word.
@@ -27,6 +30,8 @@ pub enum State {
     Serving,
     /// Its files were refused and nothing serves.
     Refused,
+    /// It asks for what nobody granted or approved, and nothing serves.
+    Quarantined,
     /// Its component was removed. Its position in the journal is kept.
     Retired,
 }
@@ -38,6 +43,7 @@ impl State {
             Self::Loading => "loading",
             Self::Serving => "serving",
             Self::Refused => "refused",
+            Self::Quarantined => "quarantined",
             Self::Retired => "retired",
         }
     }
@@ -56,6 +62,8 @@ pub struct Serving {
     pub descriptor: Descriptor,
     /// What holds for it.
     pub settings: Settings,
+    /// What it asks for and does not get, though it was let in.
+    pub withheld: Vec<Ask>,
 }
 
 /// Files that were not put into service.
@@ -76,6 +84,17 @@ impl Refusal {
         let reason = Failure::new(Code::Host, reason).reason;
         Self { digest, reason, at }
     }
+}
+
+/// A generation that is kept out until the operator lets it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The digest of the component.
+    pub digest: Digest,
+    /// What it asks for beyond what is granted and was approved. At least one.
+    pub asks: Vec<Ask>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A file that looks like a handler's but is none.
@@ -107,6 +126,21 @@ pub enum Notice {
         handler: HandlerName,
         /// Why.
         refusal: Refusal,
+    },
+    /// A generation asks for what nobody granted or approved.
+    Quarantined {
+        /// The handler.
+        handler: HandlerName,
+        /// What it asks for.
+        quarantine: Quarantine,
+    },
+    /// What was refused or quarantined is gone from the folder, which holds again
+    /// what serves.
+    Mended {
+        /// The handler.
+        handler: HandlerName,
+        /// What serves.
+        digest: Digest,
     },
     /// A handler was taken out of service.
     Retired {

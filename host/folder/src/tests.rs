@@ -1,5 +1,8 @@
 //! The folder as an operator uses it, on a real file system. The components are
-//! texts and the loader takes whatever does not begin with `bad`.
+//! texts and the loader takes whatever does not begin with `bad`. What follows
+//! ` asks ` in a text is what it asks for.
+
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,8 +16,8 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
 use waystation_core::{
-    Descriptor, Digest, Filter, HandlerName, Instances, ManualClock, Order, Settings, TypePattern,
-    limits,
+    Capability, Descriptor, Digest, Filter, HandlerName, Instances, ManualClock, Order, Settings,
+    TypePattern, limits,
 };
 
 use crate::board::View;
@@ -50,6 +53,7 @@ impl Loader for Fake {
             return Err(LoadError::new(format!("`{text}` is no component")));
         }
         let pattern = |text: &str| TypePattern::try_from(text.to_owned()).unwrap();
+        let (capabilities, publishes) = asked(&text);
         let descriptor = Descriptor {
             description: text.clone(),
             subscriptions: vec![Filter {
@@ -57,8 +61,8 @@ impl Loader for Fake {
                 source: None,
                 subject: None,
             }],
-            publishes: vec![pattern("out.*")],
-            capabilities: Vec::new(),
+            publishes,
+            capabilities,
             order: Order::None,
             instances: Instances::Fresh,
         };
@@ -88,6 +92,25 @@ impl Loader for Fake {
     }
 }
 
+/// What a component asks for; and each publishes `out.*`.
+fn asked(text: &str) -> (Vec<Capability>, Vec<TypePattern>) {
+    let mut capabilities = Vec::new();
+    let mut publishes = vec![TypePattern::Prefix("out.".to_owned())];
+    let asks = text.split_once(" asks ").map_or("", |(_, asks)| asks);
+    for ask in asks.split(", ").filter(|ask| !ask.is_empty()) {
+        let (kind, value) = ask.split_once(' ').unwrap();
+        let value = value.to_owned();
+        match kind {
+            "http" => capabilities.push(Capability::Http(value)),
+            "state" => capabilities.push(Capability::State(value)),
+            "config" => capabilities.push(Capability::Config(value)),
+            "secret" => capabilities.push(Capability::Secret(value)),
+            _ => publishes.push(TypePattern::try_from(value).unwrap()),
+        }
+    }
+    (capabilities, publishes)
+}
+
 /// A folder that is watched.
 struct Bench {
     /// What the folder is in.
@@ -103,6 +126,7 @@ struct Bench {
 /// Only hints lead to a listing, and nothing is ever retired.
 fn hints_only(path: PathBuf) -> Options {
     Options {
+        approvals: path.with_file_name("approvals.json"),
         path,
         rescan: NEVER,
         settle: SOON,
@@ -166,6 +190,11 @@ impl Bench {
                 Some(digest) => format!("{handler} refused {digest}"),
                 None => format!("{handler} refused"),
             },
+            Notice::Quarantined {
+                handler,
+                quarantine,
+            } => format!("{handler} quarantined {}", quarantine.digest),
+            Notice::Mended { handler, digest } => format!("{handler} mended {digest}"),
             Notice::Retired { handler, digest } => format!("{handler} retired {digest}"),
         };
         assert_eq!(shown, expected);
@@ -223,6 +252,10 @@ fn serves(name: &str, text: &str) -> String {
 
 fn refused(name: &str, text: &str) -> String {
     format!("{name} refused {}", Digest::of(text.as_bytes()))
+}
+
+fn mended(name: &str, text: &str) -> String {
+    format!("{name} mended {}", Digest::of(text.as_bytes()))
 }
 
 fn retired(name: &str, text: &str) -> String {
@@ -435,7 +468,7 @@ async fn a_broken_sidecar_leaves_the_last_good_one_in_force() {
     );
 
     bench.write("a.toml", "concurrency = 3");
-    bench.nothing_happens().await;
+    bench.expect(mended("a", "one")).await;
     assert_eq!(bench.status("a").refused, None);
 
     bench.write("a.toml", "[grants]\npublish = ['out.*', 'secret']");
@@ -443,7 +476,7 @@ async fn a_broken_sidecar_leaves_the_last_good_one_in_force() {
     assert!(
         bench
             .refusal("a")
-            .contains("wider than what the handler publishes")
+            .contains("wider than what the handler asks for")
     );
     assert_eq!(bench.loads(), ["one"]);
 }
@@ -468,7 +501,7 @@ async fn a_broken_component_leaves_the_last_good_one_serving() {
 
     // The good one comes back, then the broken one again.
     bench.write("a.wasm", "one");
-    bench.nothing_happens().await;
+    bench.expect(mended("a", "one")).await;
     assert_eq!(bench.status("a").refused, None);
     bench.write("a.wasm", "bad two");
     bench.expect(refused("a", "bad two")).await;
@@ -639,7 +672,8 @@ async fn a_folder_that_is_not_there_is_an_error() {
     let path = home.path().join("missing");
     let clock = Arc::new(ManualClock::default());
     let loader = Arc::new(Fake::default());
-    let started = Folder::start(Options::new(&path), clock, loader).await;
+    let options = Options::new(&path, home.path().join("approvals.json"));
+    let started = Folder::start(options, clock, loader).await;
     let message = started.unwrap_err().to_string();
     assert!(message.contains(&path.display().to_string()), "{message}");
     assert!(message.contains("create it"), "{message}");

@@ -1,23 +1,44 @@
-//! `waystation handlers`: what serves, what was refused, how far each has come.
+//! `waystation handlers`: what serves, what does not and why, how far each has
+//! come; and the approval of what is quarantined.
+
+mod approve;
+
+use clap::Subcommand;
+use waystation_core::Ask;
 
 use super::client::Asking;
 use super::exit::Failure;
-use super::table;
-use crate::api::{Handler, HandlerState, Refused, Serving, Stray};
+use super::{clean, table};
+use crate::api::{Handler, HandlerState, Quarantined, Refused, Serving, Stray};
 
-/// List the handlers: what serves, what was refused and why, what waits
+/// List the handlers, with what was refused and why, or let one in
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[command(flatten)]
     asking: Asking,
 }
 
-/// Asks for the handlers and prints them.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Approve(approve::Args),
+}
+
+/// Lists or approves.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let client = args.asking.client();
+    match &args.verb {
+        None => list(&args.asking),
+        Some(Verb::Approve(args)) => approve::run(args),
+    }
+}
+
+fn list(asking: &Asking) -> Result<(), Failure> {
+    let client = asking.client();
     let handlers: Vec<Handler> = client.get("/api/handlers", &[])?;
     let strays: Vec<Stray> = client.get("/api/strays", &[])?;
-    args.asking
+    asking
         .output
         .print(&handlers, |handlers| text(handlers, &strays))
 }
@@ -38,16 +59,20 @@ fn text(handlers: &[Handler], strays: &[Stray]) -> String {
     } else {
         table::draw(&header, 7, handlers.iter().map(row))
     };
+    let grants: Vec<String> = handlers.iter().flat_map(grants).collect();
+    if !grants.is_empty() {
+        text.push_str(&format!("\n{}\n", grants.join("\n")));
+    }
     for handler in handlers {
         if let Some(refused) = &handler.refused {
             text.push_str(&refusal(handler, refused));
         }
+        if let Some(quarantined) = &handler.quarantined {
+            text.push_str(&quarantine(handler, quarantined));
+        }
     }
     for stray in strays {
-        let (file, reason) = (
-            super::clean::line(&stray.file),
-            super::clean::line(&stray.reason),
-        );
+        let (file, reason) = (clean::line(&stray.file), clean::line(&stray.reason));
         text.push_str(&format!("\nignored {file}: {reason}\n"));
     }
     text
@@ -57,8 +82,10 @@ fn row(handler: &Handler) -> Vec<String> {
     let state = match handler.state {
         HandlerState::Loading => "loading",
         HandlerState::Serving if handler.refused.is_some() => "newest refused",
+        HandlerState::Serving if handler.quarantined.is_some() => "newest quarantined",
         HandlerState::Serving => "serving",
         HandlerState::Refused => "refused",
+        HandlerState::Quarantined => "quarantined",
         HandlerState::Retired => "retired",
     };
     let serving = handler.serving.as_ref();
@@ -85,6 +112,28 @@ fn asks_for(serving: &Serving) -> String {
         .join(", ")
 }
 
+/// What a handler may do beyond getting events, and what it goes without: a line
+/// for each.
+fn grants(handler: &Handler) -> Vec<String> {
+    let Some(serving) = &handler.serving else {
+        return Vec::new();
+    };
+    let publishes = serving.publishes.iter().cloned().map(Ask::Publish);
+    let may: Vec<Ask> = serving.grants.iter().cloned().chain(publishes).collect();
+    let mut lines = Vec::new();
+    for (word, asks) in [("may", &may), ("goes without", &serving.withheld)] {
+        if !asks.is_empty() {
+            lines.push(format!("{} {word} {}", handler.name, listed(asks)));
+        }
+    }
+    lines
+}
+
+fn listed(asks: &[Ask]) -> String {
+    let asks: Vec<String> = asks.iter().map(Ask::to_string).collect();
+    clean::line(&asks.join(", "))
+}
+
 /// What was refused, why, and what serves beside it.
 fn refusal(handler: &Handler, refused: &Refused) -> String {
     let name = &handler.name;
@@ -92,16 +141,32 @@ fn refusal(handler: &Handler, refused: &Refused) -> String {
         Some(generation) => format!("refused {name} {}", generation.short()),
         None => format!("refused {name}"),
     };
-    let mut text = format!("\n{file} at {}:\n", super::clean::line(&refused.at));
-    for line in super::clean::lines(&refused.reason) {
+    let mut text = format!("\n{file} at {}:\n", clean::line(&refused.at));
+    for line in clean::lines(&refused.reason) {
         text.push_str(&format!("  {line}\n"));
     }
-    let serving = match &handler.serving {
+    text.push_str(&format!("  {}\n", what_serves(handler)));
+    text
+}
+
+/// What was quarantined, what for, what serves beside it and how to let it in.
+fn quarantine(handler: &Handler, quarantined: &Quarantined) -> String {
+    let name = &handler.name;
+    let generation = quarantined.generation.short();
+    let at = clean::line(&quarantined.at);
+    let asks = listed(&quarantined.asks);
+    let serves = what_serves(handler);
+    format!(
+        "\nquarantined {name} {generation} at {at}:\n  asks for {asks}\n  {serves}\n  let it in \
+         with `waystation handlers approve {name}`, or grant it in {name}.toml\n"
+    )
+}
+
+fn what_serves(handler: &Handler) -> String {
+    match &handler.serving {
         Some(serving) => format!("{} goes on serving", serving.generation.short()),
         None => "no generation of it serves".to_owned(),
-    };
-    text.push_str(&format!("  {serving}\n"));
-    text
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +185,7 @@ mod tests {
             json!({
                 "generation": "9f".repeat(32), "bytes": 62000, "since": "2026-01-31T12:00:00.000Z",
                 "description": "", "publishes": [], "order": "none", "instances": "fresh",
+                "grants": [], "networks": [], "withheld": [],
                 "subscriptions": [{"types": ["com.example.orders.paid.v1"]},
                                   {"types": ["com.example.users.*"], "source": "/users"}],
                 "concurrency": 16, "timeout_ms": 5000, "memory_bytes": 67108864, "attempts": 8,
@@ -131,9 +197,56 @@ mod tests {
         });
         serde_json::from_value(json!({
             "name": name, "state": state, "serving": serving, "refused": refused,
+            "quarantined": null,
             "cursor": 40, "behind": 2, "running": 1, "waiting": 3, "dead": 4,
         }))
         .unwrap()
+    }
+
+    fn asks(texts: &[&str]) -> Vec<Ask> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn quarantined(asks: Vec<Ask>) -> Option<Quarantined> {
+        Some(Quarantined {
+            generation: "1a".repeat(32).parse().unwrap(),
+            asks,
+            at: "2026-01-31T12:30:00.000Z".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_handler_shows_what_it_may_and_what_it_waits_for() {
+        let mut mail = handler("mail", true, None);
+        let serving = mail.serving.as_mut().unwrap();
+        serving.grants = asks(&["http api.example.com", "secret token"]);
+        serving.publishes = vec!["out.*".to_owned().try_into().unwrap()];
+        serving.withheld = asks(&["state mail"]);
+        mail.quarantined = quarantined(asks(&["http b.example", "publish com.example.new.*"]));
+        let mut stock = handler("stock", false, None);
+        stock.state = HandlerState::Quarantined;
+        stock.quarantined = quarantined(asks(&["state stock"]));
+        assert_eq!(
+            text(&[mail, stock], &[]),
+            "\
+HANDLER  STATE               GENERATION    BEHIND  RUNNING  WAITING  DEAD  ASKS FOR
+mail     newest quarantined  9f9f9f9f9f9f  2       1        3        4     com.example.orders.paid.v1, com.example.users.*
+stock    quarantined         -             2       1        3        4     -
+
+mail may http api.example.com:443, secret token, publish out.*
+mail goes without state mail
+
+quarantined mail 1a1a1a1a1a1a at 2026-01-31T12:30:00.000Z:
+  asks for http b.example:443, publish com.example.new.*
+  9f9f9f9f9f9f goes on serving
+  let it in with `waystation handlers approve mail`, or grant it in mail.toml
+
+quarantined stock 1a1a1a1a1a1a at 2026-01-31T12:30:00.000Z:
+  asks for state stock
+  no generation of it serves
+  let it in with `waystation handlers approve stock`, or grant it in stock.toml
+"
+        );
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Host {
             dispatch: dispatch.clone(),
             workers,
         };
-        let options = FolderOptions::new(&config.handlers);
+        let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
         say(&format!("Waystation {}", env!("CARGO_PKG_VERSION")));
@@ -272,6 +272,11 @@ fn show_handlers(folder: &Handle) {
             say(&format!(
                 "handler {name}  is still being compiled; it serves as soon as that is done"
             ));
+        }
+        if let Some(quarantine) = &status.quarantined {
+            let name = &status.name;
+            let line = terminal::quarantine_line(name, quarantine);
+            say(&format!("handler {name}  {line}"));
         }
     }
     if folder.handlers().is_empty() {

@@ -30,6 +30,8 @@ pub enum Kind {
     Query,
     /// There is no such thing.
     NotFound,
+    /// It is not as the request takes it to be.
+    Conflict,
     /// The path does not take this method.
     Method,
     /// The body came too slowly.
@@ -62,6 +64,7 @@ impl Kind {
             Self::Body => ("body", "The body cannot be read", StatusCode::BAD_REQUEST),
             Self::Query => ("query", "The query is wrong", StatusCode::BAD_REQUEST),
             Self::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
+            Self::Conflict => ("conflict", "Things have changed", StatusCode::CONFLICT),
             Self::Method => (
                 "method",
                 "The method is not allowed",

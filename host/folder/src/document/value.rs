@@ -31,6 +31,23 @@ impl Value<'_> {
         }
     }
 
+    /// A string; or an integer or a boolean, as its text.
+    pub fn text(self) -> Result<String, String> {
+        match self.node {
+            DeValue::Boolean(value) => Ok(value.to_string()),
+            DeValue::Integer(_) => {
+                let number = self.whole_number();
+                number.map_or_else(|| Err(self.expected("a string")), |n| Ok(n.to_string()))
+            }
+            _ => self.string(),
+        }
+    }
+
+    /// Whether it is a table.
+    pub fn is_table(self) -> bool {
+        self.node.is_table()
+    }
+
     /// An integer within `range`.
     pub fn integer(self, range: RangeInclusive<u32>) -> Result<u32, String> {
         let number = self

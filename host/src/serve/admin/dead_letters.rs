@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use serde::Deserialize;
-use waystation_core::{DeliveryId, HandlerName, MediaType, limits};
+use waystation_core::{DeliveryId, HandlerName};
 use waystation_journal::{DeadLetter, DeliveryKey};
 
 use super::history::History;
+use super::json;
 use super::query::{Limit, Query};
 use super::{Admin, Shared};
 use crate::api::{Delivery, Redrive, Redriven};
@@ -46,9 +47,8 @@ pub async fn redrive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Redriven>, Rejection> {
-    require_json(&headers)?;
-    let body = bodies.read(body, limits::ADMIN_BODY_BYTES_MAX).await?;
-    let request: Redrive = serde_json::from_slice(&body.bytes).map_err(|error| unread(&error))?;
+    let form = r#"`{"delivery": ID}`, `{"handler": NAME}` or `{"all": {}}`"#;
+    let request: Redrive = json::read(&bodies, &headers, body, form).await?;
     // A task of its own: a client that hangs up must not leave dispatch untold.
     let redriven = tokio::spawn(async move { run(&admin, request).await });
     let failed = |_| Rejection::new(Kind::Internal, "the redrive did not end");
@@ -104,25 +104,4 @@ fn none(request: &Redrive) -> Rejection {
         Redrive::All {} => "there are no dead letters".to_owned(),
     };
     Rejection::new(Kind::NotFound, detail)
-}
-
-fn require_json(headers: &HeaderMap) -> Result<(), Rejection> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    if content_type
-        .and_then(MediaType::parse)
-        .is_some_and(|media_type| media_type.is("application", "json"))
-    {
-        return Ok(());
-    }
-    let detail = "send the request as JSON with `Content-Type: application/json`";
-    Err(Rejection::new(Kind::MediaType, detail))
-}
-
-fn unread(error: &serde_json::Error) -> Rejection {
-    let detail = format!(
-        "{error}; send `{{\"delivery\": ID}}`, `{{\"handler\": NAME}}` or `{{\"all\": {{}}}}`"
-    );
-    Rejection::new(Kind::Body, detail)
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract;
-use waystation_core::{HandlerName, Sequence};
-use waystation_folder::{Refusal, State};
+use axum::http::HeaderMap;
+use waystation_core::{Ask, Grants, HandlerName, Sequence};
+use waystation_folder::{ApproveError, Quarantine, Refusal, State};
 
-use super::Shared;
-use crate::api::{Handler, HandlerState, Refused, Serving, Stray};
-use crate::serve::problem::Rejection;
+use super::{Shared, json};
+use crate::api::{Approve, Approved, Handler, HandlerState, Quarantined, Refused, Serving, Stray};
+use crate::serve::problem::{Kind, Rejection};
 
 /// Every handler that is in the folder or ever had a subscription, by name.
 pub async fn list(
@@ -37,12 +39,42 @@ pub async fn list(
             State::Loading => HandlerState::Loading,
             State::Serving => HandlerState::Serving,
             State::Refused => HandlerState::Refused,
+            State::Quarantined => HandlerState::Quarantined,
             State::Retired => HandlerState::Retired,
         };
         handler.serving = status.serving.map(serving);
         handler.refused = status.refused.map(refused);
+        handler.quarantined = status.quarantined.map(quarantined);
     }
     Ok(Json(handlers.into_values().collect()))
+}
+
+/// Lets a quarantined generation in.
+pub async fn approve(
+    extract::State(Shared { admin, bodies }): extract::State<Shared>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Approved>, Rejection> {
+    let form = r#"`{"handler": NAME, "generation": DIGEST}`"#;
+    let request: Approve = json::read(&bodies, &headers, body, form).await?;
+    let Approve {
+        handler,
+        generation,
+    } = request;
+    let approved = admin.folder.approve(handler.clone(), generation).await;
+    let asks = approved.map_err(|error| {
+        let kind = match error {
+            ApproveError::NotQuarantined(_) => Kind::NotFound,
+            ApproveError::Stopped => Kind::Unavailable,
+            _ => Kind::Conflict,
+        };
+        Rejection::new(kind, error.to_string())
+    })?;
+    Ok(Json(Approved {
+        handler,
+        generation,
+        asks,
+    }))
 }
 
 /// The files in the folder that are no handler's, by name.
@@ -67,6 +99,7 @@ fn row(handlers: &mut BTreeMap<HandlerName, Handler>, name: HandlerName) -> &mut
         state: HandlerState::Retired,
         serving: None,
         refused: None,
+        quarantined: None,
         cursor: Sequence(0),
         behind: 0,
         running: 0,
@@ -84,12 +117,37 @@ fn serving(serving: waystation_folder::Serving) -> Serving {
         description: settings.description,
         subscriptions: settings.subscriptions,
         publishes: settings.publishes,
+        networks: settings
+            .grants
+            .networks
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        grants: granted(settings.grants),
+        withheld: serving.withheld,
         order: settings.order,
         instances: settings.instances,
         concurrency: settings.concurrency,
         timeout_ms: u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX),
         memory_bytes: settings.memory_bytes as u64,
         attempts: settings.retry.attempts,
+    }
+}
+
+/// What is granted, without the values.
+fn granted(grants: Grants) -> Vec<Ask> {
+    let http = grants.http.into_iter().map(Ask::Http);
+    let state = grants.state.into_iter().map(Ask::State);
+    let config = grants.config.into_keys().map(Ask::Config);
+    let secrets = grants.secrets.into_keys().map(Ask::Secret);
+    http.chain(state).chain(config).chain(secrets).collect()
+}
+
+fn quarantined(quarantine: Quarantine) -> Quarantined {
+    Quarantined {
+        generation: quarantine.digest,
+        asks: quarantine.asks,
+        at: quarantine.at.to_string(),
     }
 }
 

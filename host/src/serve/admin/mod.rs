@@ -2,7 +2,8 @@
 //! letters. The shapes are those of [`crate::api`].
 //!
 //! It reads the journal, dispatch and the handlers folder, and changes nothing
-//! but dead letters that are to be tried again. A page in a browser must not
+//! but dead letters that are to be tried again and handlers that are to be let
+//! in. A page in a browser must not
 //! reach it: requests for other hosts are refused before anything else, nothing
 //! is allowed across origins, and what changes something takes only JSON, which
 //! a page cannot send without asking.
@@ -14,6 +15,7 @@ mod handlers;
 mod health;
 mod history;
 mod host;
+mod json;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -65,6 +67,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/api/handlers", get(handlers::list))
+        .route("/api/handlers/approve", post(handlers::approve))
         .route("/api/strays", get(handlers::strays))
         .route("/api/events", get(events::list))
         .route("/api/events/tree", get(tree::draw))

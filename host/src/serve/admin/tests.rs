@@ -149,7 +149,8 @@ impl Host {
         for (file, content) in [("shipping.wasm", "good"), ("stock.wasm", "broken")] {
             std::fs::write(handlers.path().join(file), content).unwrap();
         }
-        let mut options = waystation_folder::Options::new(handlers.path());
+        let mut options =
+            waystation_folder::Options::new(handlers.path(), data.path().join("approvals.json"));
         options.settle = Duration::from_millis(1);
         let loader = Arc::new(Orders(dispatch.clone()));
         let folder = Folder::start(options, clock, loader).await.unwrap();
