@@ -113,6 +113,15 @@ fn a_generation_that_asks_for_more_waits_while_the_last_one_handles_events() {
     publish(&host, "beyond", "test.new");
     host.wait_for_delivery("beyond", "wants", "dead");
 
+    // It is taken back, which is told, and comes again.
+    site.drop_in("wants", &guests::wants(DONE));
+    host.wait_for_line(|line| line.ends_with("what is in the folder serves again"));
+    assert!(host.handler("wants")["quarantined"].is_null());
+    site.drop_in("wants", &guests::wants(MORE));
+    host.wait_until("it is quarantined again", |host| {
+        (host.handler("wants")["quarantined"]["generation"] == generation.as_str()).then_some(())
+    });
+
     assert!(
         host.cli(&["handlers", "approve", "wants", "--yes"])
             .status

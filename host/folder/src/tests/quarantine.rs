@@ -1,9 +1,12 @@
 //! What a handler asks for, who lets it in, and what it gets.
 
-use waystation_core::{Ask, ManualClock};
+use waystation_core::{Ask, Timestamp};
 
 use super::*;
-use crate::{ApproveError, Error};
+use crate::approvals::Approvals;
+use crate::judge::{Case, Verdict};
+use crate::snapshot::Paths;
+use crate::{ApproveError, Error, Quarantine};
 
 fn quarantined(name: &str, text: &str) -> String {
     format!("{name} quarantined {}", Digest::of(text.as_bytes()))
@@ -126,6 +129,9 @@ async fn a_grant_in_the_sidecar_lets_in_without_an_approval() {
     bench.write("a.toml", "[grants]\nhttp = ['a.example']");
     bench.expect(serves("a", ASKS)).await;
     assert_eq!(bench.may("a"), "a.example:443, out.*, new | ");
+    // The files are again those that were quarantined, and are approved now.
+    bench.remove("a.toml");
+    bench.expect(serves("a", ASKS)).await;
     assert_eq!(bench.loads(), [ASKS]);
 }
 
@@ -204,6 +210,33 @@ async fn files_that_changed_unseen_are_not_approved() {
     );
     bench.expect(quarantined("a", "two asks state b")).await;
     assert_eq!(bench.open("a"), ["state b"]);
+}
+
+/// However alike two files look.
+#[tokio::test]
+async fn other_bytes_than_those_that_were_looked_at_are_not_approved() {
+    let home = tempfile::tempdir().unwrap();
+    let handler = HandlerName::new("a").unwrap();
+    fs::write(home.path().join("a.wasm"), "one asks state a").unwrap();
+    let listing = crate::listing::read(home.path()).unwrap();
+    let approvals = home.path().join("approvals.json");
+    let case = Case {
+        paths: Paths::new(home.path(), &handler),
+        marks: listing.handlers[&handler],
+        handler,
+        serving: None,
+        loaded: None,
+        kept_out: None,
+        approvals: Arc::new(Approvals::open(&approvals).unwrap()),
+        approved: Some(Quarantine {
+            digest: Digest::of(b"two asks state a"),
+            asks: vec!["state a".parse().unwrap()],
+            at: Timestamp::from_millis(0),
+        }),
+    };
+    let judgement = case.judge(&Fake::default(), &ManualClock::default()).await;
+    assert!(matches!(judgement.verdict, Verdict::Changed));
+    assert!(!approvals.exists());
 }
 
 #[tokio::test]
