@@ -35,6 +35,13 @@ impl Timestamp {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
     }
+
+    /// The moment `duration` earlier, in whole milliseconds; no earlier than 1970.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
 }
 
 /// Shows the moment as RFC 3339 in UTC, with milliseconds.
@@ -101,6 +108,7 @@ mod tests {
     fn never_overflows() {
         let end = Timestamp::from_millis(u64::MAX);
         assert_eq!(end.after(Duration::MAX), end);
+        assert_eq!(end.before(Duration::MAX), Timestamp::from_millis(0));
         assert_eq!(Timestamp::from_millis(1).since(end), Duration::ZERO);
         assert!(!end.to_string().is_empty());
     }

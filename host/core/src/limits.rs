@@ -152,8 +152,9 @@ pub const JOURNAL_READER_CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// main file. A recovery reads no more than about this.
 pub const JOURNAL_WAL_BYTES: usize = 64 * 1024 * 1024;
 
-/// The largest journal that is checked page by page when it is opened, in bytes.
-/// Of a larger one only the ends are looked at, so that a start stays quick.
+/// The largest journal that is checked page by page, and its indexes against its
+/// rows, when it is opened, in bytes. Of a larger one only the ends are looked at,
+/// so that a start stays quick.
 pub const JOURNAL_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How long the journal waits for another program that holds its file.
@@ -429,6 +430,8 @@ pub const RETENTION_STEP_PAGES: u64 = 1_024;
 
 /// Of the journal's file, one part in so many of what is used may stay free for
 /// what comes next; the rest of what is free is given back.
+/// One part in so many of the journal's file stays free for what comes next; the
+/// rest of what is free is given back.
 pub const RETENTION_FREE_SHARE: u64 = 8;
 
 /// The dead letters that are driven again in one transaction.

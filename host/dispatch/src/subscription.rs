@@ -1,6 +1,7 @@
 //! One subscription: what it has in memory and how far it has come.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use waystation_core::{Order, Sequence, Settings, State, Timestamp, lane_of, limits};
@@ -48,8 +49,9 @@ pub(crate) struct Subscription {
     pub(crate) reading: bool,
     /// Events at or below are none of its business.
     pub(crate) after: Sequence,
-    /// Events above the cursor that were settled before it was opened.
-    settled: HashSet<Sequence>,
+    /// Runs of events above the cursor that were settled before it was opened, in
+    /// order.
+    settled: Vec<RangeInclusive<Sequence>>,
     /// Deliveries that may run.
     pub(crate) ready: VecDeque<Pending>,
     /// Deliveries that the cursor waits for.
@@ -95,7 +97,7 @@ impl Subscription {
             lagging: (position.cursor < feed).then_some(position.cursor),
             reading: false,
             after: position.cursor,
-            settled: position.settled.into_iter().collect(),
+            settled: position.settled,
             ready: VecDeque::new(),
             window: BTreeSet::new(),
             lanes,
@@ -158,7 +160,10 @@ impl Subscription {
 
     /// Whether a delivery is none of its business or was settled before.
     fn is_known(&self, entry: &Entry) -> bool {
-        entry.sequence <= self.after || self.settled.contains(&entry.sequence)
+        let sequence = entry.sequence;
+        let before = self.settled.partition_point(|run| *run.end() < sequence);
+        let settled = self.settled.get(before);
+        sequence <= self.after || settled.is_some_and(|run| run.contains(&sequence))
     }
 
     /// Takes in what a lane had left in the journal: `entries` are the events

@@ -1,5 +1,6 @@
 //! What the host knows of a journal.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use waystation_core::{
     StateValue, Timestamp,
 };
 
+use crate::{Retained, Retention};
+
 /// A durable, ordered store of accepted events and of what became of them.
 ///
 /// Every method that changes something returns only when the change is durable:
@@ -18,6 +21,7 @@ use waystation_core::{
 pub trait Journal: Send + Sync + 'static {
     /// Appends events in their order, all of them or none. An event whose source
     /// and id are known is not appended again: its first sequence is given back.
+    /// They are known as long as the event is kept: see [`retain`](Self::retain).
     async fn append(&self, events: Vec<Event>) -> Result<Vec<Appended>, Error>;
 
     /// The sequence of the newest event, and its changes. 0 while there is none.
@@ -57,7 +61,9 @@ pub trait Journal: Send + Sync + 'static {
     /// became of each. An event published twice, by source and id, is one event.
     ///
     /// An attempt that was settled before changes nothing. On an error none was
-    /// settled.
+    /// settled. All of them go into one transaction, so their size is the caller's
+    /// to bound; more than [`limits::WRITER_BYTES`](waystation_core::limits::WRITER_BYTES)
+    /// at once is refused while anything else waits.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Commit>, Error>;
 
     /// The value of a key of durable state.
@@ -124,12 +130,29 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Makes dead letters due at once, with the attempts of a new delivery
     /// before them; all of a handler's or of all handlers', or one. Gives back
-    /// those that it found.
+    /// those that it found, by event. Many are not driven again at one moment
+    /// but in steps; after an error, some of them may be.
     async fn redrive(
         &self,
         handler: Option<&HandlerName>,
         sequence: Option<Sequence>,
     ) -> Result<Vec<DeliveryKey>, Error>;
+
+    /// Drops the oldest events that nobody waits for, with their attempts, as far
+    /// as `retention` asks for it, and gives their room on the disk back. `serving`
+    /// are the handlers in service.
+    ///
+    /// Kept are: events that a subscription has not come to, those that wait for
+    /// another attempt or are dead letters, and those younger than
+    /// [`limits::DEDUPE_WINDOW`](waystation_core::limits::DEDUPE_WINDOW). Only for
+    /// a handler that is not in service an event is not kept beyond its age.
+    /// Every other method takes a sequence whose event was dropped for one that
+    /// was never given.
+    async fn retain(
+        &self,
+        retention: Retention,
+        serving: &[HandlerName],
+    ) -> Result<Retained, Error>;
 
     /// Every subscription that was ever opened, by handler.
     async fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>, Error>;
@@ -151,8 +174,9 @@ pub enum Error {
     /// store. Nothing was stored; try again.
     #[error("the journal is busy and stored nothing: try again")]
     Full,
-    /// The disk has no room. Nothing was stored.
-    #[error("the disk of the journal is full: {0}")]
+    /// The disk has no room, or the journal may not fill more of it. Nothing was
+    /// stored.
+    #[error("the journal has no room: {0}")]
     NoSpace(String),
     /// A write or an fsync failed. Nothing more is stored until the host starts
     /// anew: what the disk holds is known only after a recovery.
@@ -222,9 +246,9 @@ pub struct Position {
     pub subscription: SubscriptionId,
     /// Every delivery at or below is settled or an exception.
     pub cursor: Sequence,
-    /// The events above the cursor whose delivery is settled or an exception, in
-    /// order.
-    pub settled: Vec<Sequence>,
+    /// The events above the cursor whose delivery is settled or an exception: runs
+    /// of sequences, in order, with a gap between any two.
+    pub settled: Vec<RangeInclusive<Sequence>>,
     /// The exceptions that wait for another attempt, in order of sequence, with
     /// the lane that each holds back: none where the order does not matter.
     pub held: Vec<(Sequence, Option<String>)>,

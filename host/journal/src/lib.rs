@@ -7,8 +7,10 @@
 
 pub mod embedded;
 mod journal;
+mod retention;
 
 pub use journal::{
     Appended, Attempt, AttemptOutcome, Cause, Commit, DeadLetter, DeliveryKey, Disposition, Due,
     Entry, Error, Journal, Position, Proposal, Settlement, SubscriptionId, SubscriptionStatus,
 };
+pub use retention::{Retained, Retention};

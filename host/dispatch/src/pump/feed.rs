@@ -97,6 +97,10 @@ impl Pump {
         let Some(serving) = subscription.serving.clone() else {
             return;
         };
+        if entries.first().is_none_or(|first| first.sequence > feed) {
+            // What was between has been dropped.
+            subscription.lagging = Some(feed);
+        }
         for entry in entries
             .into_iter()
             .take_while(|entry| entry.sequence <= feed)

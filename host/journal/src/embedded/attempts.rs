@@ -1,22 +1,28 @@
 //! The rows of settled attempts.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rusqlite::{Connection, Result, Row, params};
 use waystation_core::{Digest, HandlerName, Sequence};
 
-use super::column::{code, handler, integer, natural, sequence, timestamp};
+use super::column::{code, integer, natural, sequence, timestamp};
+use super::{checksum, subscriptions};
 use crate::{Attempt, AttemptOutcome, DeliveryKey, Disposition, Settlement, SubscriptionId};
 
 const ACK: i64 = 0;
 const RETRY: i64 = 1;
 const DEAD: i64 = 2;
 
+/// What a damaged row is called.
+const WHAT: &str = "an attempt of event";
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT subscription, handler, sequence, attempt, started_ms, took_us, outcome, code, \
-             reason, generation FROM attempts JOIN subscriptions ON id = subscription ",
+            "SELECT sequence, subscription, attempt, started_ms, took_us, outcome, code, reason, \
+             generation, a.checksum, id, handler, cursor, s.checksum \
+             FROM attempts a LEFT JOIN subscriptions s ON id = subscription ",
             $rest
         )
     };
@@ -32,20 +38,23 @@ pub(super) fn insert(connection: &Connection, settlement: &Settlement) -> Result
     let took_us = i64::try_from(settlement.took.as_micros()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (sequence, subscription, attempt, started_ms, took_us, outcome, \
-         code, reason, generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         code, reason, generation, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
          ON CONFLICT (sequence, subscription, attempt) DO NOTHING",
     )?;
-    let inserted = statement.execute(params![
-        integer(settlement.sequence.0),
-        settlement.subscription.0,
-        settlement.attempt,
-        integer(settlement.started.as_millis()),
-        took_us,
-        outcome,
-        failure.map(|failure| failure.code.as_str()),
-        failure.map(|failure| &failure.reason),
-        settlement.generation.as_bytes(),
-    ])?;
+    let inserted = checksum::store(
+        &mut statement,
+        params![
+            integer(settlement.sequence.0),
+            settlement.subscription.0,
+            settlement.attempt,
+            integer(settlement.started.as_millis()),
+            took_us,
+            outcome,
+            failure.map(|failure| failure.code.as_str()),
+            failure.map(|failure| &failure.reason),
+            settlement.generation.as_bytes(),
+        ],
+    )?;
     Ok(inserted == 1)
 }
 
@@ -66,20 +75,42 @@ pub(super) fn exists(connection: &Connection, settlement: &Settlement) -> Result
         )
 }
 
+/// Deletes all attempts made for an event.
+pub(super) fn delete(connection: &Connection, event: Sequence) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM attempts WHERE sequence = ?1")?
+        .execute([integer(event.0)])
+        .map(drop)
+}
+
 /// The events after a sequence whose delivery was attempted and settled, in
-/// order. Every exception is among them: none is without an attempt.
+/// order, as runs of sequences without a gap. Every exception is among them:
+/// none is without an attempt.
 pub(super) fn settled_after(
     connection: &Connection,
     subscription: SubscriptionId,
     after: Sequence,
-) -> Result<Vec<Sequence>> {
-    connection
-        .prepare_cached(
-            "SELECT DISTINCT sequence FROM attempts WHERE sequence > ?1 AND subscription = ?2 \
-             ORDER BY sequence",
-        )?
-        .query_and_then([integer(after.0), subscription.0], |row| sequence(row, 0))?
-        .collect()
+) -> Result<Vec<RangeInclusive<Sequence>>> {
+    // The rows of other subscriptions are read as well: whose a row is can be
+    // believed only once it was verified.
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, subscription, attempt, started_ms, took_us, outcome, code, reason, \
+         generation, checksum FROM attempts WHERE sequence > ?1 ORDER BY sequence",
+    )?;
+    let mut rows = statement.query([integer(after.0)])?;
+    let mut runs: Vec<RangeInclusive<Sequence>> = Vec::new();
+    while let Some(row) = rows.next()? {
+        checksum::verify(row, 0..9, WHAT)?;
+        if row.get::<_, i64>(1)? != subscription.0 {
+            continue;
+        }
+        let found = sequence(row, 0)?;
+        match runs.last_mut() {
+            Some(run) if found.0 <= run.end().0.saturating_add(1) => *run = *run.start()..=found,
+            _ => runs.push(found..=found),
+        }
+    }
+    Ok(runs)
 }
 
 /// The attempts made for an event, by handler, then by number.
@@ -109,30 +140,32 @@ pub(super) fn newest(
 }
 
 fn attempt(row: &Row<'_>) -> Result<Attempt> {
+    checksum::verify(row, 0..9, WHAT)?;
+    let (subscription, handler) = subscriptions::joined(row, 10)?;
     Ok(Attempt {
         key: DeliveryKey {
-            subscription: SubscriptionId(row.get(0)?),
-            handler: handler(row, 1)?,
-            sequence: sequence(row, 2)?,
+            subscription,
+            handler,
+            sequence: sequence(row, 0)?,
         },
-        attempt: natural(row, 3)?,
-        started: timestamp(row, 4)?,
-        took: Duration::from_micros(natural(row, 5)?),
+        attempt: natural(row, 2)?,
+        started: timestamp(row, 3)?,
+        took: Duration::from_micros(natural(row, 4)?),
         outcome: outcome(row)?,
-        generation: Digest::from_bytes(row.get(9)?),
+        generation: Digest::from_bytes(row.get(8)?),
     })
 }
 
 fn outcome(row: &Row<'_>) -> Result<AttemptOutcome> {
-    let outcome: i64 = row.get(6)?;
+    let outcome: i64 = row.get(5)?;
     if outcome == ACK {
         return Ok(AttemptOutcome::Ack);
     }
-    let code = code(row, 7)?;
-    let reason = row.get(8)?;
+    let code = code(row, 6)?;
+    let reason = row.get(7)?;
     match outcome {
         RETRY => Ok(AttemptOutcome::Retry { code, reason }),
         DEAD => Ok(AttemptOutcome::Dead { code, reason }),
-        unknown => Err(rusqlite::Error::IntegralValueOutOfRange(6, unknown)),
+        unknown => Err(rusqlite::Error::IntegralValueOutOfRange(5, unknown)),
     }
 }

@@ -6,14 +6,20 @@ use crate::Error;
 
 /// An error of a read. It harms nothing but the read.
 pub(super) fn of_read(error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+        tracing::warn!("another program holds the journal's file, so it cannot be read");
+        return Error::Full;
+    }
     Error::Store(if is_damage(&error) {
-        format!(
-            "the journal is damaged ({}): put a backup in its place",
-            reason(&error)
-        )
+        damaged(&error)
     } else {
         format!("cannot read the journal: {error}")
     })
+}
+
+fn damaged(error: &rusqlite::Error) -> String {
+    let reason = reason(error);
+    format!("the journal is damaged ({reason}): put a backup in its place")
 }
 
 /// Whether the file does not hold what was stored: by SQLite's word, or since a
@@ -46,12 +52,13 @@ pub(super) fn reason(error: &rusqlite::Error) -> String {
 
 /// An error of a write or a commit, which stored nothing.
 ///
-/// Three kinds leave no doubt about that: there was no room, another program
-/// held the file, or SQLite did not take the value. After any other the state
-/// of the disk is unknown, and the journal must not go on.
+/// Four kinds leave no doubt about that: there was no room, another program held
+/// the file, SQLite did not take the value, or a row that was read before the
+/// write is not what was stored. After any other the state of the disk is unknown,
+/// and the journal must not go on.
 pub(super) fn of_write(error: rusqlite::Error) -> Error {
     match (&error, error.sqlite_error_code()) {
-        (_, Some(ErrorCode::DiskFull)) => Error::NoSpace(error.to_string()),
+        (_, Some(ErrorCode::DiskFull)) => Error::NoSpace(format!("its disk is full ({error})")),
         (_, Some(ErrorCode::DatabaseBusy)) => {
             tracing::warn!("another program holds the journal's file, so nothing can be stored");
             Error::Full
@@ -60,6 +67,7 @@ pub(super) fn of_write(error: rusqlite::Error) -> Error {
         | (rusqlite::Error::ToSqlConversionFailure(_), _) => {
             Error::Store(format!("the journal does not take this: {error}"))
         }
+        (error, None) if is_damage(error) => Error::Store(damaged(error)),
         _ => poisoned(&error),
     }
 }

@@ -31,31 +31,49 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<bool> {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id, source) DO NOTHING",
     )?;
-    let inserted = statement.execute(params![
-        integer(entry.sequence.0),
-        integer(entry.accepted.as_millis()),
-        entry.depth,
-        entry.cause.as_ref().map(|cause| cause.handler.as_str()),
-        entry.cause.as_ref().map(|cause| integer(cause.sequence.0)),
-        event.source,
-        event.id,
-        event.event_type,
-        event.subject,
-        event.time,
-        event.data_content_type,
-        event.data_schema,
-        extensions_to_json(&event.extensions)?,
-        event.data.as_deref(),
-        checksum::of(entry),
-    ])?;
+    let inserted = checksum::store(
+        &mut statement,
+        params![
+            integer(entry.sequence.0),
+            integer(entry.accepted.as_millis()),
+            entry.depth,
+            entry.cause.as_ref().map(|cause| cause.handler.as_str()),
+            entry.cause.as_ref().map(|cause| integer(cause.sequence.0)),
+            event.source,
+            event.id,
+            event.event_type,
+            event.subject,
+            event.time,
+            event.data_content_type,
+            event.data_schema,
+            extensions_to_json(&event.extensions)?,
+            event.data.as_deref(),
+        ],
+    )?;
     Ok(inserted == 1)
 }
 
 /// The sequence of the event with this identity. It must be there.
 pub(super) fn sequence_of(connection: &Connection, event: &Event) -> Result<Sequence> {
     connection
-        .prepare_cached("SELECT sequence FROM events WHERE id = ?1 AND source = ?2")?
-        .query_one([&event.id, &event.source], |row| sequence(row, 0))
+        .prepare_cached(select!("WHERE id = ?1 AND source = ?2"))?
+        .query_one([&event.id, &event.source], entry)
+        .map(|entry| entry.sequence)
+}
+
+/// Whether the event at a sequence is there.
+pub(super) fn exists(connection: &Connection, sequence: Sequence) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE sequence = ?1)")?
+        .query_one([integer(sequence.0)], |row| row.get(0))
+}
+
+/// Deletes the event at a sequence, and says whether it was there.
+pub(super) fn delete(connection: &Connection, sequence: Sequence) -> Result<bool> {
+    let deleted = connection
+        .prepare_cached("DELETE FROM events WHERE sequence = ?1")?
+        .execute([integer(sequence.0)])?;
+    Ok(deleted == 1)
 }
 
 /// The events after a sequence, in order: at most `events_max`, and none more
@@ -139,41 +157,44 @@ pub(super) fn caused_by(
 /// head. It reads every event before that one: a clock may have been put back,
 /// so the times are in no order that a search could use.
 pub(super) fn head_before(connection: &Connection, moment: Timestamp) -> Result<Sequence> {
-    connection.query_one(
-        "SELECT coalesce((SELECT sequence - 1 FROM events WHERE accepted_ms >= ?1 \
-         ORDER BY sequence LIMIT 1), (SELECT sequence FROM head))",
-        [integer(moment.as_millis())],
-        |row| sequence(row, 0),
-    )
+    let first = connection
+        .query_one(
+            select!("WHERE accepted_ms >= ?1 ORDER BY sequence LIMIT 1"),
+            [integer(moment.as_millis())],
+            entry,
+        )
+        .optional()?;
+    match first {
+        Some(first) => Ok(Sequence(first.sequence.0.saturating_sub(1))),
+        None => head(connection),
+    }
 }
 
 /// The sequence given last.
 pub(super) fn head(connection: &Connection) -> Result<Sequence> {
-    connection.query_one("SELECT sequence FROM head", [], |row| sequence(row, 0))
+    connection.query_one("SELECT sequence, checksum FROM head", [], |row| {
+        checksum::verify(row, 0..1, "the head")?;
+        sequence(row, 0)
+    })
+}
+
+/// Stores that no sequence was given yet.
+pub(super) fn begin(connection: &Connection) -> Result<()> {
+    let mut statement =
+        connection.prepare("INSERT INTO head (sequence, checksum) VALUES (?1, ?2)")?;
+    checksum::store(&mut statement, params![0]).map(drop)
 }
 
 /// Stores the sequence given last.
 pub(super) fn set_head(connection: &Connection, head: Sequence) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE head SET sequence = ?1")?
-        .execute([integer(head.0)])?;
-    Ok(())
+    let mut statement =
+        connection.prepare_cached("UPDATE head SET sequence = ?1, checksum = ?2")?;
+    checksum::store(&mut statement, params![integer(head.0)]).map(drop)
 }
 
 /// The event of a row. It is an error if it is not the event that was stored.
 fn entry(row: &Row<'_>) -> Result<Entry> {
-    let entry = unchecked(row)?;
-    let sequence = entry.sequence;
-    parsed(row, 14, |stored: u32| {
-        if stored == checksum::of(&entry) {
-            Ok(entry)
-        } else {
-            Err(format!("event {sequence} is not what was stored"))
-        }
-    })
-}
-
-fn unchecked(row: &Row<'_>) -> Result<Entry> {
+    checksum::verify(row, 0..14, "event")?;
     let cause = match row.get_ref(3)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(Cause {

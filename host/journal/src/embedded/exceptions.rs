@@ -5,85 +5,159 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Result, Row, params};
 use waystation_core::{Failure, HandlerName, Sequence, Timestamp};
 
-use super::column::{code, handler, integer, natural, sequence, timestamp};
-use super::events;
+use super::column::{code, integer, natural, sequence, timestamp};
+use super::{checksum, events, subscriptions};
 use crate::{DeadLetter, DeliveryKey, Disposition, Due, Settlement, SubscriptionId};
+
+const RETRY: &str = "retry";
+const DEAD: &str = "dead";
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT subscription, handler, sequence, attempts, forgiven, due_ms, since_ms, code, \
-             reason FROM exceptions JOIN subscriptions ON id = subscription ",
+            "SELECT sequence, subscription, status, attempts, forgiven, at_ms, code, reason, \
+             lane, e.checksum, id, handler, cursor, s.checksum \
+             FROM exceptions e LEFT JOIN subscriptions s ON id = subscription ",
             $rest
         )
     };
 }
 
+/// A row.
+struct Exception {
+    key: DeliveryKey,
+    /// The attempts made so far.
+    attempts: u32,
+    /// Of those, the attempts made before the last redrive.
+    forgiven: u32,
+    /// When the next attempt may begin; when a dead letter became one.
+    at: Timestamp,
+    failure: Failure,
+    /// The lane that it holds back.
+    lane: Option<String>,
+}
+
 /// Stores what becomes of the delivery of a settled attempt.
 pub(super) fn settle(
     connection: &Connection,
+    handler: &HandlerName,
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<()> {
-    let (status, due, failure, lane) = match &settlement.disposition {
+    let (status, at, failure, lane) = match &settlement.disposition {
         Disposition::Done => return remove(connection, settlement),
-        Disposition::Retry { due, failure, lane } => ("retry", Some(due), failure, lane.as_ref()),
-        Disposition::Dead { failure } => ("dead", None, failure, None),
+        Disposition::Retry { due, failure, lane } => (RETRY, *due, failure, lane.clone()),
+        Disposition::Dead { failure } => (DEAD, now, failure, None),
     };
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO exceptions (subscription, sequence, status, attempts, \
-             forgiven, due_ms, since_ms, code, reason, lane) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            settlement.subscription.0,
-            integer(settlement.sequence.0),
-            status,
-            settlement.attempt,
-            settlement.forgiven,
-            due.map(|due| integer(due.as_millis())),
-            integer(now.as_millis()),
-            failure.code.as_str(),
-            failure.reason,
-            lane,
-        ])?;
-    Ok(())
+    let exception = Exception {
+        key: DeliveryKey {
+            subscription: settlement.subscription,
+            handler: handler.clone(),
+            sequence: settlement.sequence,
+        },
+        attempts: settlement.attempt,
+        forgiven: settlement.forgiven,
+        at,
+        failure: failure.clone(),
+        lane,
+    };
+    store(connection, &exception, status)
+}
+
+fn store(connection: &Connection, exception: &Exception, status: &str) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO exceptions (sequence, subscription, status, attempts, forgiven, \
+         at_ms, code, reason, lane, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    let columns = params![
+        integer(exception.key.sequence.0),
+        exception.key.subscription.0,
+        status,
+        exception.attempts,
+        exception.forgiven,
+        integer(exception.at.as_millis()),
+        exception.failure.code.as_str(),
+        exception.failure.reason,
+        exception.lane,
+    ];
+    checksum::store(&mut statement, columns).map(drop)
 }
 
 fn remove(connection: &Connection, settlement: &Settlement) -> Result<()> {
     connection
-        .prepare_cached("DELETE FROM exceptions WHERE subscription = ?1 AND sequence = ?2")?
-        .execute([settlement.subscription.0, integer(settlement.sequence.0)])?;
+        .prepare_cached("DELETE FROM exceptions WHERE sequence = ?1 AND subscription = ?2")?
+        .execute([integer(settlement.sequence.0), settlement.subscription.0])?;
     Ok(())
 }
 
-/// Makes dead letters due at once, and forgives the attempts made.
+/// Whether a delivery of an event waits or is a dead letter.
+pub(super) fn any(connection: &Connection, event: Sequence) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM exceptions WHERE sequence = ?1)")?
+        .query_one([integer(event.0)], |row| row.get(0))
+}
+
+/// Makes dead letters due at once, and forgives the attempts made: of a handler
+/// or of all, at most `limit` after a place. Gives them back in the order of
+/// their places.
 pub(super) fn redrive(
     connection: &Connection,
-    handler_name: Option<&HandlerName>,
-    event: Option<Sequence>,
+    handler: Option<&HandlerName>,
+    after: (Sequence, SubscriptionId),
+    limit: usize,
     now: Timestamp,
 ) -> Result<Vec<DeliveryKey>> {
-    let mut keys = connection
-        .prepare_cached(
-            "UPDATE exceptions SET status = 'retry', due_ms = ?3, forgiven = attempts \
-             WHERE status = 'dead' AND (?2 IS NULL OR sequence = ?2) AND (?1 IS NULL OR \
-             subscription = (SELECT id FROM subscriptions WHERE handler = ?1)) \
-             RETURNING subscription, \
-             (SELECT handler FROM subscriptions WHERE id = subscription), sequence",
-        )?
+    let dead: Vec<Exception> = connection
+        .prepare_cached(select!(
+            "WHERE status = 'dead' AND (sequence, subscription) > (?2, ?3) \
+             AND (?1 IS NULL OR handler = ?1) ORDER BY sequence, subscription LIMIT ?4"
+        ))?
         .query_and_then(
             params![
-                handler_name.map(HandlerName::as_str),
-                event.map(|event| integer(event.0)),
-                integer(now.as_millis()),
+                handler.map(HandlerName::as_str),
+                integer(after.0.0),
+                after.1.0,
+                integer(limit as u64),
             ],
-            key,
+            exception,
         )?
-        .collect::<Result<Vec<_>>>()?;
-    keys.sort_by(|a, b| (a.sequence, &a.handler).cmp(&(b.sequence, &b.handler)));
-    Ok(keys)
+        .collect::<Result<_>>()?;
+    forgive(connection, dead, now)
+}
+
+/// Makes the dead letters of an event due at once, as [`redrive`] does.
+pub(super) fn redrive_event(
+    connection: &Connection,
+    handler: Option<&HandlerName>,
+    event: Sequence,
+    now: Timestamp,
+) -> Result<Vec<DeliveryKey>> {
+    let dead: Vec<Exception> = connection
+        .prepare_cached(select!(
+            "WHERE sequence = ?2 AND status = 'dead' AND (?1 IS NULL OR handler = ?1) \
+             ORDER BY subscription"
+        ))?
+        .query_and_then(
+            params![handler.map(HandlerName::as_str), integer(event.0)],
+            exception,
+        )?
+        .collect::<Result<_>>()?;
+    forgive(connection, dead, now)
+}
+
+fn forgive(
+    connection: &Connection,
+    dead: Vec<Exception>,
+    now: Timestamp,
+) -> Result<Vec<DeliveryKey>> {
+    let forgiven = dead.into_iter().map(|exception| Exception {
+        forgiven: exception.attempts,
+        at: now,
+        ..exception
+    });
+    forgiven
+        .map(|exception| store(connection, &exception, RETRY).map(|()| exception.key))
+        .collect()
 }
 
 /// The waiting deliveries of a subscription with the lanes that they hold back.
@@ -92,11 +166,13 @@ pub(super) fn held(
     subscription: SubscriptionId,
 ) -> Result<Vec<(Sequence, Option<String>)>> {
     connection
-        .prepare_cached(
-            "SELECT sequence, lane FROM exceptions WHERE subscription = ?1 AND status = 'retry' \
-             ORDER BY sequence",
-        )?
-        .query_and_then([subscription.0], |row| Ok((sequence(row, 0)?, row.get(1)?)))?
+        .prepare_cached(select!(
+            "WHERE subscription = ?1 AND status = 'retry' ORDER BY sequence"
+        ))?
+        .query_and_then([subscription.0], |row| {
+            let exception = exception(row)?;
+            Ok((exception.key.sequence, exception.lane))
+        })?
         .collect()
 }
 
@@ -110,15 +186,16 @@ pub(super) fn due(
     limit: usize,
 ) -> Result<Vec<Due>> {
     let mut statement = connection.prepare_cached(select!(
-        "WHERE subscription = ?1 AND status = 'retry' AND due_ms <= ?2 ORDER BY due_ms, sequence"
+        "WHERE subscription = ?1 AND status = 'retry' AND at_ms <= ?2 ORDER BY at_ms, sequence"
     ))?;
     let mut rows = statement.query([subscription.0, integer(until.as_millis())])?;
     let mut found = Vec::new();
     while found.len() < limit
         && let Some(row) = rows.next()?
     {
-        if !except.contains(&sequence(row, 2)?) {
-            found.push(waiting_delivery(connection, row)?);
+        let exception = exception(row)?;
+        if !except.contains(&exception.key.sequence) {
+            found.push(waiting_delivery(connection, exception)?);
         }
     }
     Ok(found)
@@ -131,14 +208,14 @@ pub(super) fn next_due(
     subscription: SubscriptionId,
     except: &HashSet<Sequence>,
 ) -> Result<Option<Timestamp>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT sequence, due_ms FROM exceptions WHERE subscription = ?1 AND status = 'retry' \
-         ORDER BY due_ms",
-    )?;
+    let mut statement = connection.prepare_cached(select!(
+        "WHERE subscription = ?1 AND status = 'retry' ORDER BY at_ms, sequence"
+    ))?;
     let mut rows = statement.query([subscription.0])?;
     while let Some(row) = rows.next()? {
-        if !except.contains(&sequence(row, 0)?) {
-            return timestamp(row, 1).map(Some);
+        let exception = exception(row)?;
+        if !except.contains(&exception.key.sequence) {
+            return Ok(Some(exception.at));
         }
     }
     Ok(None)
@@ -151,19 +228,23 @@ pub(super) fn waiting(
     event: Option<Sequence>,
     limit: usize,
 ) -> Result<Vec<Due>> {
-    connection
-        .prepare_cached(select!(
-            "WHERE status = 'retry' AND (?1 IS NULL OR handler = ?1) \
-             AND (?2 IS NULL OR sequence = ?2) ORDER BY due_ms, sequence, handler LIMIT ?3"
-        ))?
-        .query_and_then(
-            params![
-                handler.map(HandlerName::as_str),
-                event.map(|event| integer(event.0)),
-                integer(limit as u64),
-            ],
-            |row| waiting_delivery(connection, row),
-        )?
+    let sql = match (handler, event) {
+        (_, Some(_)) => select!(
+            "WHERE sequence = ?2 AND status = 'retry' AND (?1 IS NULL OR handler = ?1) \
+             ORDER BY at_ms, sequence, handler LIMIT ?3"
+        ),
+        (Some(_), None) => select!(
+            "WHERE status = 'retry' AND subscription = \
+             (SELECT id FROM subscriptions WHERE handler = ?1) ORDER BY at_ms, sequence LIMIT ?3"
+        ),
+        (None, None) => select!(
+            "WHERE status = 'retry' \
+             ORDER BY at_ms, sequence, handler LIMIT ?3"
+        ),
+    };
+    list(connection, sql, handler, event, limit)?
+        .into_iter()
+        .map(|exception| waiting_delivery(connection, exception))
         .collect()
 }
 
@@ -174,59 +255,86 @@ pub(super) fn dead_letters(
     event: Option<Sequence>,
     limit: usize,
 ) -> Result<Vec<DeadLetter>> {
+    let sql = match (handler, event) {
+        (_, Some(_)) => select!(
+            "WHERE sequence = ?2 AND status = 'dead' AND (?1 IS NULL OR handler = ?1) \
+             ORDER BY at_ms DESC, sequence DESC, handler LIMIT ?3"
+        ),
+        (Some(_), None) => select!(
+            "WHERE status = 'dead' AND subscription = \
+             (SELECT id FROM subscriptions WHERE handler = ?1) \
+             ORDER BY at_ms DESC, sequence DESC LIMIT ?3"
+        ),
+        (None, None) => select!(
+            "WHERE status = 'dead' \
+             ORDER BY at_ms DESC, sequence DESC, handler LIMIT ?3"
+        ),
+    };
+    list(connection, sql, handler, event, limit)?
+        .into_iter()
+        .map(|exception| dead_letter(connection, exception))
+        .collect()
+}
+
+fn list(
+    connection: &Connection,
+    sql: &str,
+    handler: Option<&HandlerName>,
+    event: Option<Sequence>,
+    limit: usize,
+) -> Result<Vec<Exception>> {
     connection
-        .prepare_cached(select!(
-            "WHERE status = 'dead' AND (?1 IS NULL OR handler = ?1) \
-             AND (?2 IS NULL OR sequence = ?2) ORDER BY since_ms DESC, sequence DESC, handler \
-             LIMIT ?3"
-        ))?
+        .prepare_cached(sql)?
         .query_and_then(
             params![
                 handler.map(HandlerName::as_str),
                 event.map(|event| integer(event.0)),
                 integer(limit as u64),
             ],
-            |row| dead_letter(connection, row),
+            exception,
         )?
         .collect()
 }
 
-fn waiting_delivery(connection: &Connection, row: &Row<'_>) -> Result<Due> {
-    let key = key(row)?;
+fn waiting_delivery(connection: &Connection, exception: Exception) -> Result<Due> {
     Ok(Due {
+        entry: events::existing(connection, exception.key.sequence)?,
+        key: exception.key,
+        attempts: exception.attempts,
+        forgiven: exception.forgiven,
+        due: exception.at,
+        failure: exception.failure,
+    })
+}
+
+fn dead_letter(connection: &Connection, exception: Exception) -> Result<DeadLetter> {
+    Ok(DeadLetter {
+        entry: events::existing(connection, exception.key.sequence)?,
+        key: exception.key,
+        attempts: exception.attempts,
+        since: exception.at,
+        failure: exception.failure,
+    })
+}
+
+fn exception(row: &Row<'_>) -> Result<Exception> {
+    checksum::verify(row, 0..9, "what waits or is dead of event")?;
+    let (subscription, handler) = subscriptions::joined(row, 10)?;
+    Ok(Exception {
+        key: DeliveryKey {
+            subscription,
+            handler,
+            sequence: sequence(row, 0)?,
+        },
         attempts: natural(row, 3)?,
         forgiven: natural(row, 4)?,
-        due: timestamp(row, 5)?,
-        failure: failure(row)?,
-        entry: events::existing(connection, key.sequence)?,
-        key,
-    })
-}
-
-fn dead_letter(connection: &Connection, row: &Row<'_>) -> Result<DeadLetter> {
-    let key = key(row)?;
-    Ok(DeadLetter {
-        attempts: natural(row, 3)?,
-        since: timestamp(row, 6)?,
-        failure: failure(row)?,
-        entry: events::existing(connection, key.sequence)?,
-        key,
-    })
-}
-
-fn key(row: &Row<'_>) -> Result<DeliveryKey> {
-    Ok(DeliveryKey {
-        subscription: SubscriptionId(row.get(0)?),
-        handler: handler(row, 1)?,
-        sequence: sequence(row, 2)?,
-    })
-}
-
-/// The handler's wish for a pause is not kept: what came of it is in `due_ms`.
-fn failure(row: &Row<'_>) -> Result<Failure> {
-    Ok(Failure {
-        code: code(row, 7)?,
-        reason: row.get(8)?,
-        after: None,
+        at: timestamp(row, 5)?,
+        // The handler's wish for a pause is not kept: what came of it is in `at`.
+        failure: Failure {
+            code: code(row, 6)?,
+            reason: row.get(7)?,
+            after: None,
+        },
+        lane: row.get(8)?,
     })
 }

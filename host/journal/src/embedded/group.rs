@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Result};
-use waystation_core::{Event, HandlerName, Sequence, Timestamp};
+use waystation_core::{Event, HandlerName, Sequence, Timestamp, limits};
 
-use super::{attempts, events, exceptions, state, subscriptions};
-use crate::{Appended, Cause, Commit, DeliveryKey, Entry, Settlement, SubscriptionId};
+use super::{attempts, events, exceptions, retention, state, subscriptions};
+use crate::{Appended, Cause, Commit, DeliveryKey, Disposition, Entry, Settlement, SubscriptionId};
 
 /// A transaction that is open, and what it will have changed.
 pub(super) struct Group<'a> {
@@ -14,7 +14,18 @@ pub(super) struct Group<'a> {
     /// The time at which all of it is accepted.
     now: Timestamp,
     head: Sequence,
-    appended: Vec<Arc<Entry>>,
+    changed: Changed,
+}
+
+/// What a group changed that others must know of.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// The events that it appended, in order.
+    pub(super) appended: Vec<Arc<Entry>>,
+    /// The newest event that it dropped, if it did.
+    pub(super) dropped: Option<Sequence>,
+    /// Whether the file becomes shorter once the log is moved into it.
+    pub(super) shortened: bool,
 }
 
 impl<'a> Group<'a> {
@@ -30,17 +41,17 @@ impl<'a> Group<'a> {
             connection,
             now,
             head,
-            appended: Vec::new(),
+            changed: Changed::default(),
         })
     }
 
-    /// Makes the group durable, and gives back the events that it appended.
-    pub(super) fn commit(self) -> Result<Vec<Arc<Entry>>> {
-        if !self.appended.is_empty() {
+    /// Makes the group durable, and gives back what it changed.
+    pub(super) fn commit(self) -> Result<Changed> {
+        if !self.changed.appended.is_empty() {
             events::set_head(self.connection, self.head)?;
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(self.appended)
+        Ok(self.changed)
     }
 
     /// Appends events from outside.
@@ -71,10 +82,10 @@ impl<'a> Group<'a> {
         {
             return Ok(Commit::Conflict);
         }
-        if !attempts::insert(self.connection, &settlement)? {
+        if self.is_of_no_event(&settlement)? || !attempts::insert(self.connection, &settlement)? {
             return Ok(Commit::Stored);
         }
-        exceptions::settle(self.connection, &settlement, self.now)?;
+        exceptions::settle(self.connection, handler, &settlement, self.now)?;
         state::write(self.connection, &settlement.state.writes)?;
         for proposal in settlement.publish {
             let cause = Cause {
@@ -84,6 +95,14 @@ impl<'a> Group<'a> {
             self.append_one(proposal.event, proposal.depth, Some(cause))?;
         }
         Ok(Commit::Stored)
+    }
+
+    /// Whether the event of an attempt that failed was dropped while it ran. Only
+    /// a handler that is not in service any more can be so late; there is nothing
+    /// left to try again.
+    fn is_of_no_event(&self, settlement: &Settlement) -> Result<bool> {
+        Ok(settlement.disposition != Disposition::Done
+            && !events::exists(self.connection, settlement.sequence)?)
     }
 
     /// Moves cursors forwards.
@@ -103,13 +122,47 @@ impl<'a> Group<'a> {
         subscriptions::insert(self.connection, handler, cursor.unwrap_or(self.head))
     }
 
-    /// Makes dead letters due now.
+    /// Makes the dead letters of an event due now; of one handler, if named.
+    pub(super) fn redrive_event(
+        &mut self,
+        handler: Option<&HandlerName>,
+        event: Sequence,
+    ) -> Result<Vec<DeliveryKey>> {
+        exceptions::redrive_event(self.connection, handler, event, self.now)
+    }
+
+    /// Makes dead letters after a place due now, at most
+    /// [`limits::REDRIVE_BATCH`]; of one handler, if named.
     pub(super) fn redrive(
         &mut self,
         handler: Option<&HandlerName>,
-        event: Option<Sequence>,
+        after: (Sequence, SubscriptionId),
     ) -> Result<Vec<DeliveryKey>> {
-        exceptions::redrive(self.connection, handler, event, self.now)
+        let limit = limits::REDRIVE_BATCH;
+        exceptions::redrive(self.connection, handler, after, limit, self.now)
+    }
+
+    /// Drops events with their attempts, and gives back how many.
+    pub(super) fn drop_events(&mut self, events: &[Sequence]) -> Result<u64> {
+        let mut dropped = 0;
+        for event in events {
+            // One may have become an exception since it was chosen.
+            if !exceptions::any(self.connection, *event)?
+                && events::delete(self.connection, *event)?
+            {
+                attempts::delete(self.connection, *event)?;
+                self.changed.dropped = self.changed.dropped.max(Some(*event));
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Gives free pages of the file back, and with the last of them has the file
+    /// shortened.
+    pub(super) fn give_back(&mut self, pages: u64, is_last: bool) -> Result<()> {
+        self.changed.shortened |= is_last;
+        retention::give_back(self.connection, pages)
     }
 
     fn append_one(&mut self, event: Event, depth: u32, cause: Option<Cause>) -> Result<Appended> {
@@ -128,7 +181,7 @@ impl<'a> Group<'a> {
             });
         }
         self.head = sequence;
-        self.appended.push(Arc::new(entry));
+        self.changed.appended.push(Arc::new(entry));
         Ok(Appended {
             sequence,
             duplicate: false,

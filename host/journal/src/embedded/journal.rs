@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use waystation_core::{Event, HandlerName, Sequence, Start, StateKeys, StateValue, Timestamp};
+use waystation_core::{
+    Event, HandlerName, Sequence, Start, StateKeys, StateValue, Timestamp, limits,
+};
 
 use super::change::Size;
 use super::{Embedded, attempts, events, exceptions, join, state, subscriptions};
 use crate::{
     Appended, Attempt, Commit, DeadLetter, DeliveryKey, Disposition, Due, Entry, Error, Journal,
-    Position, Settlement, SubscriptionId, SubscriptionStatus,
+    Position, Retained, Retention, Settlement, SubscriptionId, SubscriptionStatus,
 };
 
 #[async_trait]
 impl Journal for Embedded {
     async fn append(&self, events: Vec<Event>) -> Result<Vec<Appended>, Error> {
+        self.refuse_if_full()?;
         let size = Size {
             operations: events.len(),
             bytes: events.iter().map(Event::size_bytes).sum(),
@@ -201,10 +204,21 @@ impl Journal for Embedded {
         sequence: Option<Sequence>,
     ) -> Result<Vec<DeliveryKey>, Error> {
         let handler = handler.cloned();
+        let Some(event) = sequence else {
+            return self.redrive_all(handler).await;
+        };
         self.write(Size::ONE, move |group| {
-            group.redrive(handler.as_ref(), sequence)
+            group.redrive_event(handler.as_ref(), event)
         })
         .await
+    }
+
+    async fn retain(
+        &self,
+        retention: Retention,
+        serving: &[HandlerName],
+    ) -> Result<Retained, Error> {
+        self.drop_old(retention, serving).await
     }
 
     async fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>, Error> {
@@ -247,6 +261,28 @@ impl Embedded {
         let handler = handler.clone();
         self.write(Size::ONE, move |group| group.subscribe(&handler, cursor))
             .await
+    }
+
+    /// Makes all dead letters due that are dead when it comes to them, batch by
+    /// batch; of one handler, if named. It comes to each place once.
+    async fn redrive_all(&self, handler: Option<HandlerName>) -> Result<Vec<DeliveryKey>, Error> {
+        let size = Size {
+            operations: limits::REDRIVE_BATCH,
+            bytes: 0,
+        };
+        let mut redriven = Vec::new();
+        let mut after = (Sequence(0), SubscriptionId(0));
+        loop {
+            let handler = handler.clone();
+            let batch = self
+                .write(size, move |group| group.redrive(handler.as_ref(), after))
+                .await?;
+            let Some(last) = batch.last() else {
+                return Ok(redriven);
+            };
+            after = (last.sequence, last.subscription);
+            redriven.extend(batch);
+        }
     }
 
     /// What is in memory could be read for ever.

@@ -6,7 +6,8 @@
 //! keeps up reads the newest events from memory, the `tail`.
 //!
 //! The tables are written down in `schema.sql`. `events`, `subscriptions`,
-//! `attempts` and `exceptions` speak the SQL about them, one each.
+//! `attempts`, `exceptions` and `state` speak the SQL about them, one each, and
+//! `retention` that about what may be dropped. Each row has a `checksum`.
 
 mod attempts;
 mod change;
@@ -23,6 +24,8 @@ mod options;
 mod published;
 mod queue;
 mod readers;
+mod retain;
+mod retention;
 mod schema;
 mod state;
 mod subscriptions;
@@ -33,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
-use waystation_core::{HandlerName, limits};
+use waystation_core::{Clock, HandlerName, limits};
 
 use self::change::{Change, Size};
 use self::group::Group;
@@ -55,6 +58,9 @@ pub struct Embedded {
     readers: Readers,
     /// The handlers of all subscriptions, which the writer does not look up.
     handlers: RwLock<HashMap<SubscriptionId, HandlerName>>,
+    /// Why it takes no events from outside, while it fills more than it may.
+    full: RwLock<Option<Error>>,
+    clock: Arc<dyn Clock>,
     writer: Mutex<Option<JoinHandle<Result<(), Error>>>>,
 }
 
@@ -77,11 +83,14 @@ impl Embedded {
         let connection = schema::open(&folder)?;
         let path = schema::path(&folder);
         let refused = |error| schema::refused(&path, &error);
-        let handlers = subscriptions::names(&connection).map_err(refused)?;
+        let subscriptions = subscriptions::all(&connection).map_err(refused)?;
+        let handlers = subscriptions.into_iter().map(|(id, name, _)| (id, name));
         let readers = Readers::open(&folder)?;
         let queue = Arc::new(Queue::new(limits::WRITER_REQUESTS, limits::WRITER_BYTES));
-        let writer = Writer::new(connection, log_bytes_max, clock, Arc::clone(&queue), lock)
-            .map_err(refused)?;
+        let writer = {
+            let (clock, queue) = (Arc::clone(&clock), Arc::clone(&queue));
+            Writer::new(connection, log_bytes_max, clock, queue, lock).map_err(refused)?
+        };
         let published = writer.published();
         let writer = thread::Builder::new()
             .name("journal-writer".to_owned())
@@ -91,7 +100,9 @@ impl Embedded {
             queue,
             published,
             readers,
-            handlers: RwLock::new(handlers.into_iter().collect()),
+            handlers: RwLock::new(handlers.collect()),
+            full: RwLock::new(None),
+            clock,
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -129,6 +140,25 @@ impl Embedded {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(subscription, handler);
+    }
+
+    /// Refuses events from outside while the journal fills more than it may, which
+    /// is so many bytes; takes them if none is named.
+    fn set_full(&self, bytes_max: Option<u64>) {
+        let reason = |bytes: u64| {
+            Error::NoSpace(format!(
+                "it fills more than the {bytes} bytes of `retention.size`, and all that is left \
+                 in it is not handled yet, a dead letter or a few minutes old: raise the limit, \
+                 or see to what is stuck"
+            ))
+        };
+        let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
+        *full = bytes_max.map(reason);
+    }
+
+    fn refuse_if_full(&self) -> Result<(), Error> {
+        let full = self.full.read().unwrap_or_else(PoisonError::into_inner);
+        full.clone().map_or(Ok(()), Err)
     }
 
     /// Takes nothing more, and gives back the thread that stores the rest.

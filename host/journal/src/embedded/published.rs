@@ -1,13 +1,13 @@
 //! What the writer makes known after a commit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 use waystation_core::{Sequence, limits};
 
+use super::group::Changed;
 use super::tail::Tail;
-use crate::Entry;
 
 /// What the writer makes known: nothing of it before it is durable.
 pub(super) struct Published {
@@ -27,19 +27,23 @@ impl Published {
         }
     }
 
-    /// A commit was made that appended these events.
-    pub(super) fn commit(&self, appended: Vec<Arc<Entry>>) {
+    /// A commit was made that changed this.
+    pub(super) fn commit(&self, changed: Changed) {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        let Some(newest) = appended.last() else {
+        if let Some(dropped) = changed.dropped {
+            self.write_tail().forget(dropped);
+        }
+        let Some(newest) = changed.appended.last() else {
             return;
         };
         let head = newest.sequence;
-        self.tail
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(appended);
+        self.write_tail().extend(changed.appended);
         // Whoever sees the head finds the events in the tail.
         self.head.send_replace(head);
+    }
+
+    fn write_tail(&self) -> RwLockWriteGuard<'_, Tail> {
+        self.tail.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The journal takes nothing more.

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use waystation_core::limits;
 
-use super::{OpenError, error, events, folder};
+use super::{OpenError, checksum, error, events, folder};
 
 /// Marks the file as a journal of Waystation: `WAYS` in ASCII.
 const APPLICATION_ID: u32 = 0x5741_5953;
@@ -23,6 +23,18 @@ const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
+
+/// The tables of what is found by a key, each with the number of columns that its
+/// checksum is of. A damaged event is no reason to refuse all others: it is found
+/// by its index, and looked at when it is read.
+const KEYED: [(&str, usize); 6] = [
+    ("head", 1),
+    ("subscriptions", 3),
+    ("attempts", 9),
+    ("exceptions", 9),
+    ("state", 4),
+    ("namespaces", 3),
+];
 
 /// The file in its folder.
 pub(super) fn path(folder: &Path) -> PathBuf {
@@ -97,14 +109,17 @@ fn begin(folder: &Path, path: &Path) -> Result<(), OpenError> {
 fn write(new: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(new, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Only a file that is empty takes this: what is dropped can be given back.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.execute_batch(&format!(
         "BEGIN;
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {FORMAT};
-         {}
-         COMMIT;",
+         {}",
         include_str!("schema.sql")
     ))?;
+    events::begin(&connection)?;
+    connection.execute_batch("COMMIT")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.close().map_err(|(_, error)| error)
 }
@@ -165,9 +180,13 @@ fn number(header: &[u8], at: usize) -> u32 {
     bytes.fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
-/// Looks at the whole of a small journal and at the ends of a large one.
+/// Looks at the whole of a small journal, its indexes against its rows among it,
+/// and at the ends of a large one.
 fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let look = || -> rusqlite::Result<String> {
+        if tables(connection)? != known_tables()? {
+            return Ok("its tables are not those of a journal".to_owned());
+        }
         let head = events::head(connection)?;
         let newest = events::before(connection, None, 1)?;
         if newest.iter().any(|newest| newest.sequence > head) {
@@ -181,13 +200,42 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> 
         if bytes.unsigned_abs() > limits::JOURNAL_CHECK_BYTES_MAX {
             return Ok("ok".to_owned());
         }
-        connection.query_one("PRAGMA quick_check(1)", [], |row| row.get(0))
+        check_rows(connection)?;
+        connection.query_one("PRAGMA integrity_check(1)", [], |row| row.get(0))
     };
     match look() {
         Ok(found) if found == "ok" => Ok(()),
         Ok(found) => Err(damaged(path, &found)),
         Err(error) => Err(refused(path, &error)),
     }
+}
+
+/// Verifies every row that is found by its key: with a damaged one it would pass
+/// for a row that is not there.
+fn check_rows(connection: &Connection) -> rusqlite::Result<()> {
+    for (table, columns) in KEYED {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            checksum::verify(row, 0..columns, &format!("in `{table}`, row"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables and indexes of a file, as they were written down.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    connection
+        .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?
+        .query_and_then([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// The tables and indexes of every journal.
+fn known_tables() -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let empty = Connection::open_in_memory()?;
+    empty.execute_batch(include_str!("schema.sql"))?;
+    tables(&empty)
 }
 
 fn damaged(path: &Path, reason: &str) -> OpenError {

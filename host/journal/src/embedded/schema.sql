@@ -1,4 +1,5 @@
--- The journal, format 1. Times are in milliseconds since 1970.
+-- The journal, format 1. Times are in milliseconds since 1970. A `checksum` is
+-- the CRC-32 of the columns before it, by which a damaged row is found.
 
 -- The accepted events.
 CREATE TABLE events (
@@ -19,7 +20,6 @@ CREATE TABLE events (
     -- A JSON object of strings.
     extensions      TEXT,
     data            BLOB,
-    -- The CRC-32 of all the others, by which a damaged row is found.
     checksum        INTEGER NOT NULL
 ) STRICT;
 -- The id comes first so that an event is found by its id alone, too.
@@ -27,18 +27,19 @@ CREATE UNIQUE INDEX events_by_identity ON events (id, source);
 CREATE INDEX events_by_cause ON events (cause_sequence) WHERE cause_sequence IS NOT NULL;
 
 -- One row: the sequence given last. It is kept apart from the events, so that a
--- sequence is never given twice even if its event is deleted.
+-- sequence is never given twice even if its event is dropped.
 CREATE TABLE head (
-    sequence INTEGER NOT NULL
+    sequence INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
-INSERT INTO head VALUES (0);
 
 -- One row for each handler that ever subscribed.
 CREATE TABLE subscriptions (
-    id      INTEGER PRIMARY KEY,
-    handler TEXT NOT NULL UNIQUE,
+    id       INTEGER PRIMARY KEY,
+    handler  TEXT NOT NULL UNIQUE,
     -- Every delivery at or below is settled or an exception.
-    cursor  INTEGER NOT NULL
+    cursor   INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 
 -- The settled attempts. A row above the cursor of its subscription is the mark
@@ -56,36 +57,41 @@ CREATE TABLE attempts (
     reason       TEXT,
     -- The SHA-256 of the component that was invoked.
     generation   BLOB NOT NULL,
+    checksum     INTEGER NOT NULL,
     PRIMARY KEY (sequence, subscription, attempt)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_by_start ON attempts (started_ms);
 
 -- The deliveries that wait for another attempt, and the dead letters.
 CREATE TABLE exceptions (
-    subscription INTEGER NOT NULL,
     sequence     INTEGER NOT NULL,
+    subscription INTEGER NOT NULL,
     status       TEXT NOT NULL CHECK (status IN ('retry', 'dead')),
     attempts     INTEGER NOT NULL,
     -- Of those, the attempts made before the last redrive.
     forgiven     INTEGER NOT NULL,
-    -- When the next attempt may begin; none for a dead letter.
-    due_ms       INTEGER,
-    since_ms     INTEGER NOT NULL,
+    -- When the next attempt may begin; when a dead letter became one.
+    at_ms        INTEGER NOT NULL,
     code         TEXT NOT NULL,
     reason       TEXT NOT NULL,
     -- The lane that it holds back.
     lane         TEXT,
-    PRIMARY KEY (subscription, sequence)
+    checksum     INTEGER NOT NULL,
+    PRIMARY KEY (sequence, subscription)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX exceptions_by_due ON exceptions (subscription, status, due_ms);
+CREATE INDEX exceptions_by_subscription ON exceptions (subscription, status, at_ms, sequence);
+CREATE INDEX exceptions_by_time ON exceptions (status, at_ms, sequence);
 
 -- Durable state. The version of a key is that of its namespace at its last
--- change.
+-- change. The value comes last and has a checksum of its own, so that what is
+-- asked for its version alone is not read with its value.
 CREATE TABLE state (
-    namespace TEXT NOT NULL,
-    key       TEXT NOT NULL,
-    version   INTEGER NOT NULL,
-    value     BLOB NOT NULL,
+    namespace      TEXT NOT NULL,
+    key            TEXT NOT NULL,
+    version        INTEGER NOT NULL,
+    value_checksum INTEGER NOT NULL,
+    checksum       INTEGER NOT NULL,
+    value          BLOB NOT NULL,
     PRIMARY KEY (namespace, key)
 ) STRICT;
 
@@ -95,5 +101,6 @@ CREATE TABLE namespaces (
     -- Grows with each change.
     version      INTEGER NOT NULL,
     -- The version at which a key came or went last.
-    keys_version INTEGER NOT NULL
+    keys_version INTEGER NOT NULL,
+    checksum     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

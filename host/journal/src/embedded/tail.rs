@@ -42,6 +42,13 @@ impl Tail {
         }
     }
 
+    /// Lets go of the events up to a sequence: some of them are no longer there.
+    pub(super) fn forget(&mut self, to: Sequence) {
+        while let Some(oldest) = self.entries.pop_front_if(|oldest| oldest.sequence <= to) {
+            self.bytes -= oldest.event.size_bytes();
+        }
+    }
+
     /// The events after a sequence, as [`Journal::read`](crate::Journal::read)
     /// gives them back; none if some of them are only on disk.
     pub(super) fn after(

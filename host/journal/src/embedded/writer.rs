@@ -27,6 +27,8 @@ pub(super) struct Writer {
     published: Arc<Published>,
     head: Sequence,
     log: Log,
+    /// Whether the last group made the file shorter, once its log is moved into it.
+    shortened: bool,
     failed: Option<Error>,
     /// Held as long as the connection, and let go after it.
     _lock: Lock,
@@ -48,6 +50,7 @@ impl Writer {
             queue,
             published: Arc::new(Published::new(head)),
             head,
+            shortened: false,
             failed: None,
             _lock: lock,
         })
@@ -76,11 +79,12 @@ impl Writer {
         while let Some(requests) = self.queue.take(limits::GROUP_OPERATIONS_MAX) {
             self.write(requests);
             if self.failed.is_none()
-                && self.log.is_long()
+                && (self.log.is_long() || self.shortened)
                 && let Err(error) = self.log.move_into_file(&self.connection, "PASSIVE")
             {
                 self.poison(error::poisoned(&error));
             }
+            self.shortened = false;
         }
         self.finish()
     }
@@ -99,11 +103,12 @@ impl Writer {
         for request in requests {
             request.make(&mut group)?;
         }
-        let appended = group.commit()?;
-        if let Some(newest) = appended.last() {
+        let changed = group.commit()?;
+        if let Some(newest) = changed.appended.last() {
             self.head = newest.sequence;
         }
-        self.published.commit(appended);
+        self.shortened = changed.shortened;
+        self.published.commit(changed);
         Ok(())
     }
 

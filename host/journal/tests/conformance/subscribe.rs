@@ -121,12 +121,45 @@ pub async fn knows_what_was_settled_out_of_order(engine: impl Engine) {
         .await
         .unwrap();
     assert_eq!(position.cursor, Sequence(1));
-    assert_eq!(position.settled, [3, 4, 5, 6].map(Sequence));
+    assert_eq!(position.settled, [Sequence(3)..=Sequence(6)]);
     let held = [
         (Sequence(1), None),
         (Sequence(5), Some("order 5".to_owned())),
     ];
     assert_eq!(position.held, held);
+}
+
+pub async fn what_was_settled_out_of_order_is_runs_of_sequences(engine: impl Engine) {
+    let journal = engine.open().await;
+    let ids: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
+    append(
+        &*journal,
+        &ids.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+    .await;
+    let shipping = subscribe(&*journal, "shipping").await;
+    let other = subscribe(&*journal, "other").await;
+    let settled = [2, 3, 4, 7, 9, 10, 20];
+    let all = (1..=20).map(|sequence| done(other, sequence, 1));
+    let settled = settled.map(|sequence| done(shipping, sequence, 1));
+    journal
+        .settle(settled.into_iter().chain(all).collect())
+        .await
+        .unwrap();
+    let position = async |name: &str| {
+        let position = journal
+            .subscribe(&crate::engine::name(name), Start::Next)
+            .await;
+        let settled = position.unwrap().settled.into_iter();
+        settled
+            .map(|run| (run.start().0, run.end().0))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        position("shipping").await,
+        [(2, 4), (7, 7), (9, 10), (20, 20)]
+    );
+    assert_eq!(position("other").await, [(1, 20)]);
 }
 
 pub async fn lists_every_subscription(engine: impl Engine) {

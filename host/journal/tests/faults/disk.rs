@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tempfile::TempDir;
+use waystation_core::ManualClock;
 
 use crate::image::Image;
 use crate::vfs;
+use crate::workload::NOW;
 
 /// The names of the journal's file and of its write-ahead log.
 pub const MAIN: &str = "journal.sqlite";
@@ -18,6 +20,8 @@ pub const LOG: &str = "journal.sqlite-wal";
 /// A folder whose files SQLite changes before our eyes.
 pub struct Disk {
     folder: TempDir,
+    /// The clock of the journals on it.
+    pub clock: Arc<ManualClock>,
     state: Mutex<State>,
 }
 
@@ -71,6 +75,7 @@ impl Disk {
         let path = folder.path().canonicalize().unwrap();
         let disk = Arc::new(Self {
             folder,
+            clock: Arc::new(ManualClock::new(NOW)),
             state: Mutex::new(State {
                 trace: Trace {
                     before: files.clone(),

@@ -1,8 +1,7 @@
 //! A workload on a disk, with a record of what was acknowledged.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use waystation_core::ManualClock;
 use waystation_journal::embedded::{Embedded, OpenError, Options};
 use waystation_journal::{Error, Journal};
 
@@ -32,7 +31,7 @@ impl Run {
         }
     }
 
-    /// Takes steps, as far as the journal takes them, and gives back those that
+    /// Takes steps, a minute apart, as far as the journal takes them, and gives back those that
     /// it did not with its reason.
     pub async fn take<'a>(
         &mut self,
@@ -42,6 +41,8 @@ impl Run {
     ) -> Result<(), (&'a [Step], Error)> {
         let mut left = steps;
         while let Some((step, rest)) = left.split_first() {
+            let minutes = self.acknowledged.len() as u64;
+            disk.clock.set(NOW.after(Duration::from_secs(60 * minutes)));
             if let Err(error) = step.clone().ask(journal).await {
                 return Err((left, error));
             }
@@ -69,7 +70,7 @@ impl Run {
 pub fn open(disk: &Disk) -> Result<Embedded, OpenError> {
     let options = Options {
         folder: disk.folder().to_owned(),
-        clock: Arc::new(ManualClock::new(NOW)),
+        clock: disk.clock.clone(),
     };
     Embedded::open_with_log(options, LOG_BYTES_MAX)
 }

@@ -1,22 +1,30 @@
 //! All that a journal knows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use waystation_core::{Sequence, Start};
+use waystation_core::{Sequence, Start, StateValue};
 use waystation_journal::{
     Attempt, AttemptOutcome, DeadLetter, Due, Entry, Error, Journal, Position, SubscriptionStatus,
 };
 
+use crate::workload::NAMESPACE;
+
 /// All that a journal knows, as it tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// The sequence of the newest event.
+    pub head: Sequence,
     pub events: Vec<Arc<Entry>>,
     pub attempts: Vec<Attempt>,
     pub waiting: Vec<Due>,
     pub dead: Vec<DeadLetter>,
     pub subscriptions: Vec<SubscriptionStatus>,
     pub positions: Vec<Position>,
+    pub state: BTreeMap<String, StateValue>,
+    /// The version of the set of keys.
+    pub keys: u64,
 }
 
 impl Snapshot {
@@ -29,7 +37,17 @@ impl Snapshot {
                 .await?;
             positions.push(position);
         }
+        let keys = journal.state_keys(NAMESPACE, None, usize::MAX).await?;
+        let mut state = BTreeMap::new();
+        for key in keys.keys {
+            if let Some(value) = journal.state(NAMESPACE, &key).await? {
+                state.insert(key, value);
+            }
+        }
         Ok(Self {
+            head: *journal.head().borrow(),
+            state,
+            keys: keys.version,
             events: journal.read(Sequence(0), usize::MAX, usize::MAX).await?,
             attempts: journal.recent_attempts(None, usize::MAX).await?,
             waiting: journal.waiting(None, None, usize::MAX).await?,
@@ -39,17 +57,14 @@ impl Snapshot {
         })
     }
 
-    /// The sequence of the newest event.
-    pub fn head(&self) -> Sequence {
-        Sequence(self.events.len() as u64)
-    }
-
     /// What contradicts itself, if anything does.
     pub fn contradiction(&self) -> Option<String> {
-        for (entry, sequence) in self.events.iter().zip(1..) {
-            if entry.sequence != Sequence(sequence) {
-                return Some(format!("{sequence} is missing, {} follows", entry.sequence));
+        let mut before = Sequence(0);
+        for entry in &self.events {
+            if entry.sequence <= before || entry.sequence > self.head {
+                return Some(format!("{} follows {before}", entry.sequence));
             }
+            before = entry.sequence;
             let published_by_an_ack = |cause: &waystation_journal::Cause| {
                 self.attempts.iter().any(|attempt| {
                     attempt.key.sequence == cause.sequence
@@ -57,8 +72,13 @@ impl Snapshot {
                         && attempt.outcome == AttemptOutcome::Ack
                 })
             };
-            if !entry.cause.as_ref().is_none_or(published_by_an_ack) {
-                return Some(format!("no attempt published {sequence}"));
+            // The attempts of an event are dropped with it.
+            let cause = entry
+                .cause
+                .as_ref()
+                .filter(|cause| self.has(cause.sequence));
+            if !cause.is_none_or(published_by_an_ack) {
+                return Some(format!("no attempt published {}", entry.sequence));
             }
         }
         let waiting = self.waiting.iter().map(|due| (&due.key, due.attempts));
@@ -71,6 +91,10 @@ impl Snapshot {
         }
         None
     }
+
+    fn has(&self, sequence: Sequence) -> bool {
+        self.events.iter().any(|entry| entry.sequence == sequence)
+    }
 }
 
 impl fmt::Display for Snapshot {
@@ -78,12 +102,15 @@ impl fmt::Display for Snapshot {
         let cursors = self.positions.iter().map(|position| position.cursor.0);
         write!(
             f,
-            "{} events, {} attempts, {} waiting, {} dead, cursors {:?}",
+            "{} events up to {}, {} attempts, {} waiting, {} dead, cursors {:?}, {} keys at {}",
             self.events.len(),
+            self.head,
             self.attempts.len(),
             self.waiting.len(),
             self.dead.len(),
-            cursors.collect::<Vec<_>>()
+            cursors.collect::<Vec<_>>(),
+            self.state.len(),
+            self.keys
         )
     }
 }

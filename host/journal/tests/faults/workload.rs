@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use waystation_core::{
-    Code, Digest, Event, Failure, HandlerName, Sequence, Start, StateAccess, Timestamp,
+    Code, Digest, Event, Failure, HandlerName, KeyWrite, Sequence, Start, StateAccess, Timestamp,
 };
-use waystation_journal::{Disposition, Error, Journal, Proposal, Settlement, SubscriptionId};
+use waystation_journal::{
+    Disposition, Error, Journal, Proposal, Retention, Settlement, SubscriptionId,
+};
 
-/// When every workload runs.
+/// When every workload begins.
 pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// The rounds of a workload, of nine steps or more each.
@@ -18,6 +20,9 @@ const ROUNDS: u64 = 24;
 const SHIPPING: SubscriptionId = SubscriptionId(1);
 const MAIL: SubscriptionId = SubscriptionId(2);
 
+/// Where the workload keeps its state.
+pub const NAMESPACE: &str = "stock";
+
 /// One thing to ask of a journal.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -26,6 +31,7 @@ pub enum Step {
     Settle(Vec<Settlement>),
     Advance(Vec<(SubscriptionId, Sequence)>),
     Redrive(&'static str, Sequence),
+    Retain(Retention),
 }
 
 impl Step {
@@ -44,6 +50,10 @@ impl Step {
                 journal
                     .redrive(Some(&name(handler)), Some(sequence))
                     .await?;
+            }
+            Self::Retain(retention) => {
+                let serving = [name("shipping"), name("mail")];
+                journal.retain(retention, &serving).await?;
             }
         }
         Ok(())
@@ -69,6 +79,7 @@ pub fn steps() -> Vec<Step> {
         steps.push(Step::Settle(vec![
             Settlement {
                 publish: publish.collect(),
+                state: writes(round),
                 ..done(SHIPPING, first, 1)
             },
             done(SHIPPING, first + 1, 1),
@@ -107,8 +118,31 @@ pub fn steps() -> Vec<Step> {
             steps.push(Step::Append(vec![large]));
             head += 1;
         }
+        if round % 8 == 1 {
+            steps.push(Step::Retain(Retention {
+                age: Duration::ZERO,
+                bytes: u64::MAX,
+            }));
+        }
     }
     steps
+}
+
+/// What an attempt of a round writes: values that are new, changed and deleted.
+fn writes(round: u64) -> StateAccess {
+    let write = |key: u64, value: Option<u64>| KeyWrite {
+        namespace: NAMESPACE.to_owned(),
+        key: format!("key-{key}"),
+        value: value.map(|value| vec![value as u8; 700].into()),
+    };
+    StateAccess {
+        writes: vec![
+            write(round, Some(round)),
+            write(round % 3, Some(round)),
+            write(round / 2, (round % 5 != 4).then_some(round)),
+        ],
+        ..StateAccess::default()
+    }
 }
 
 fn name(handler: &str) -> HandlerName {
