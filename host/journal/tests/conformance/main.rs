@@ -18,6 +18,7 @@ mod engine;
 mod exceptions;
 mod read;
 mod settle;
+mod state;
 mod subscribe;
 
 /// Runs the whole suite on an engine.
@@ -28,6 +29,17 @@ macro_rules! suite {
                 $(#[tokio::test]
                 async fn $test() {
                     crate::$module::$test(<$engine as crate::engine::Engine>::new()).await;
+                })*
+            })*
+        }
+    };
+    // A property makes an engine for each case of its own.
+    ($name:ident, $engine:ty, properties: $($module:ident { $($test:ident)* })*) => {
+        mod $name {
+            $(mod $module {
+                $(#[test]
+                fn $test() {
+                    crate::$module::$test(<$engine as crate::engine::Engine>::new);
                 })*
             })*
         }
@@ -52,6 +64,7 @@ macro_rules! suite {
                 goes_on_where_it_was
                 a_cursor_never_goes_back
                 knows_what_was_settled_out_of_order
+                what_was_settled_out_of_order_is_runs_of_sequences
                 lists_every_subscription
             }
             settle {
@@ -59,6 +72,16 @@ macro_rules! suite {
                 a_repeated_settlement_changes_nothing
                 an_event_published_twice_is_one_event
                 an_unknown_subscription_stores_nothing
+            }
+            state {
+                is_written_with_the_outcome
+                is_listed_in_the_order_of_its_keys
+                a_conflict_stores_nothing_of_the_settlement
+                an_absent_key_that_was_read_must_stay_absent
+                a_key_that_went_and_came_back_is_another
+                a_listing_conflicts_only_when_a_key_comes_or_goes
+                an_attempt_that_was_settled_before_is_no_conflict
+                of_two_that_conflict_the_first_wins
             }
             exceptions {
                 a_delivery_waits_and_is_done
@@ -80,3 +103,6 @@ macro_rules! suite {
 }
 
 suite!(on_embedded, crate::embedded::EmbeddedEngine);
+suite!(properties_of_embedded, crate::embedded::EmbeddedEngine, properties:
+    state { no_increment_is_lost }
+);
