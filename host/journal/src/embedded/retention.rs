@@ -122,8 +122,8 @@ impl Room {
     /// The pages to give back: all that hold nothing, but for those that will
     /// soon be used again.
     pub(super) fn surplus(self) -> u64 {
-        self.free
-            .saturating_sub(self.pages / limits::RETENTION_FREE_SHARE)
+        let used = self.pages.saturating_sub(self.free);
+        self.free.saturating_sub(used / limits::RETENTION_FREE_SHARE)
     }
 }
 

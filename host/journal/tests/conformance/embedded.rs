@@ -5,15 +5,16 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use waystation_core::{ManualClock, Sequence};
+use waystation_core::{Event, ManualClock, Sequence, limits};
 use waystation_journal::embedded::{Embedded, OpenError, Options};
-use waystation_journal::{Error, Journal, Settlement};
+use waystation_journal::{Error, Journal, Retention, Settlement};
 
-use crate::engine::{Engine, START, append, done, event, ids, proposal, subscribe};
+use crate::engine::{Engine, START, append, died, done, event, ids, proposal, subscribe};
 
 pub struct EmbeddedEngine {
     folder: TempDir,
@@ -291,4 +292,69 @@ async fn appends_at_the_same_time_share_commits() {
     }
     assert_eq!(appends.join_all().await.len(), 1_000);
     assert!(journal.commits() < 1_000, "{} commits", journal.commits());
+}
+
+/// The length of the file.
+fn file_bytes(engine: &EmbeddedEngine) -> u64 {
+    fs::metadata(engine.file()).unwrap().len()
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_room_on_the_disk_again() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    for n in 0..100 {
+        let large = Event {
+            data: Some(vec![n; 200_000].into()),
+            ..event(&n.to_string())
+        };
+        journal.append(vec![large]).await.unwrap();
+    }
+    let shipping = subscribe(&*journal, "shipping").await;
+    journal.settle(vec![died(shipping, 50, 1)]).await.unwrap();
+    journal
+        .advance(vec![(shipping, Sequence(100))])
+        .await
+        .unwrap();
+    engine.clock.advance(Duration::from_secs(3_600));
+    let day = Retention {
+        age: Duration::from_secs(3_600),
+        bytes: u64::MAX,
+    };
+    let retained = journal.retain(day, &[]).await.unwrap();
+    assert_eq!(retained.dropped, 99);
+    assert!(retained.given_back > 19_000_000, "{retained:?}");
+    // The log is moved into the file before the next request is taken.
+    append(&*journal, &["next"]).await;
+    assert!(
+        file_bytes(&engine) < 1_000_000,
+        "{} bytes",
+        file_bytes(&engine)
+    );
+    let kept = journal.entry(Sequence(50)).await.unwrap().unwrap();
+    assert_eq!(kept.event.data.as_ref().unwrap().len(), 200_000);
+    journal.close().await.unwrap();
+    assert_eq!(append(&*engine.open().await, &["after"]).await, [102]);
+}
+
+#[tokio::test]
+async fn a_backlog_of_dead_letters_is_driven_again_in_steps() {
+    let count = 2 * limits::REDRIVE_BATCH + 1;
+    let engine = EmbeddedEngine::new();
+    let journal = engine.try_open().unwrap();
+    let events = (0..count).map(|n| event(&n.to_string())).collect();
+    journal.append(events).await.unwrap();
+    let shipping = subscribe(&journal, "shipping").await;
+    let dead = (1..=count as u64).map(|sequence| died(shipping, sequence, 1));
+    journal.settle(dead.collect()).await.unwrap();
+    let before = journal.commits();
+    assert_eq!(journal.redrive(None, None).await.unwrap().len(), count);
+    assert!(journal.commits() - before >= 3);
+    assert!(
+        journal
+            .dead_letters(None, None, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -17,6 +17,7 @@ mod embedded;
 mod engine;
 mod exceptions;
 mod read;
+mod retention;
 mod settle;
 mod state;
 mod subscribe;
@@ -89,6 +90,18 @@ macro_rules! suite {
                 due_leaves_out_what_is_excepted
                 are_listed_by_handler_and_event
                 all_dead_letters_of_a_handler_are_driven_again
+            }
+            retention {
+                drops_what_is_older_than_its_age
+                drops_attempts_with_their_event
+                keeps_what_is_not_settled
+                keeps_what_waits_or_is_dead
+                a_handler_out_of_service_keeps_an_event_for_its_age_only
+                drops_the_oldest_for_want_of_room
+                the_same_source_and_id_is_known_for_the_window
+                what_is_full_takes_no_event_from_outside
+                a_clock_that_was_put_back_holds_nothing_up
+                a_chain_of_causes_may_lack_its_beginning
             }
             attempts {
                 are_listed_by_event
