@@ -155,7 +155,7 @@ pub const JOURNAL_WAL_BYTES: usize = 64 * 1024 * 1024;
 /// The largest journal that is checked page by page, and its indexes against its
 /// rows, when it is opened, in bytes. Of a larger one only the ends are looked at,
 /// so that a start stays quick.
-pub const JOURNAL_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const JOURNAL_CHECK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// How long the journal waits for another program that holds its file.
 pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(500);

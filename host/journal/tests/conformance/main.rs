@@ -21,6 +21,7 @@ mod retention;
 mod settle;
 mod state;
 mod subscribe;
+mod upgrade;
 
 /// Runs the whole suite on an engine.
 macro_rules! suite {
