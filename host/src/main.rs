@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod config;
 mod handlers;
+mod retention;
 mod serve;
 mod terminal;
 

@@ -32,6 +32,7 @@ use toml::de::{DeTable, DeValue};
 use waystation_core::did_you_mean;
 
 pub use mistake::{Mistake, Mistakes};
+pub use unit::{bytes, duration};
 pub use value::Value;
 
 /// Reads a document.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
@@ -25,6 +26,7 @@ use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Given};
 use crate::handlers::{Handlers, JournalState};
+use crate::retention;
 use crate::serve::admin::{self, Admin};
 use crate::serve::ingest::{self, Ingest};
 use crate::serve::listener::Listener;
@@ -46,6 +48,12 @@ pub struct Args {
     /// Where the admin API is; port 0 takes a free one [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR", value_parser = config::address)]
     admin: Option<SocketAddr>,
+    /// How long events that are done are kept, such as 7d [default: 30d]
+    #[arg(long, value_name = "TIME", value_parser = config::retention_age)]
+    retention_age: Option<Duration>,
+    /// How much the journal may fill of the disk, such as 10GiB [default: 64GiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::retention_size)]
+    retention_size: Option<usize>,
     /// The configuration file [default: waystation.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -64,6 +72,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         data: args.data,
         listen: args.listen,
         admin: args.admin,
+        retention_age: args.retention_age,
+        retention_size: args.retention_size,
     };
     let config = Config::load(flags, args.config.as_deref()).map_err(anyhow::Error::from)?;
     log_to_stderr();
@@ -117,6 +127,8 @@ struct Host {
     control: JoinHandle<()>,
     stop_control: watch::Sender<bool>,
     ready: watch::Sender<bool>,
+    /// Has the journal drop what is old.
+    retention: JoinHandle<()>,
 }
 
 impl Host {
@@ -176,7 +188,9 @@ impl Host {
             _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => show_handlers(&folder),
             () = signals.next() => bail!("stopped before the handlers were loaded"),
         }
+        let keeping = retention::keep(journal.clone(), folder.clone(), config.retention);
         let host = Self {
+            retention: tokio::spawn(keeping),
             journal,
             dispatch,
             folder,
@@ -214,6 +228,7 @@ impl Host {
             }
         }
         self.ready.send_replace(false);
+        self.retention.abort();
         stop_events.send_replace(true);
         let stopping = "stopping: waiting for the attempts that run; a second signal ends at once";
         // Whoever closed standard error does not want to know.

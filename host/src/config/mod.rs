@@ -1,9 +1,13 @@
 //! The configuration of `waystation run`: flags over file over defaults.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use waystation_core::limits;
 use waystation_folder::document;
+use waystation_journal::Retention;
 
 /// What the host runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the admin API is.
     pub admin: SocketAddr,
+    /// How long and how much the journal keeps.
+    pub retention: Retention,
 }
 
 /// What may be given; the rest is decided elsewhere. The same keys stand in the
@@ -30,6 +36,10 @@ pub struct Given {
     pub listen: Option<SocketAddr>,
     /// Where the admin API is.
     pub admin: Option<SocketAddr>,
+    /// How long the journal keeps events that are done.
+    pub retention_age: Option<Duration>,
+    /// The bytes on disk that the journal may fill.
+    pub retention_size: Option<usize>,
 }
 
 /// Why there is no configuration.
@@ -69,6 +79,10 @@ pub enum Error {
 /// The file that is read if it is there and none is named.
 const FILE: &str = "waystation.toml";
 
+const RETENTION_AGES: RangeInclusive<Duration> = limits::DEDUPE_WINDOW..=limits::RETENTION_AGE_MAX;
+const RETENTION_SIZES: RangeInclusive<usize> =
+    limits::RETENTION_BYTES_MIN..=limits::RETENTION_BYTES_MAX;
+
 impl Config {
     /// What holds: `flags` over the file over the defaults. The file is the one
     /// named, or `waystation.toml` in the current folder if it is there.
@@ -97,6 +111,16 @@ impl Config {
                 .admin
                 .or(from_file.admin)
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8081))),
+            retention: Retention {
+                age: flags
+                    .retention_age
+                    .or(from_file.retention_age)
+                    .unwrap_or(limits::RETENTION_AGE),
+                bytes: flags
+                    .retention_size
+                    .or(from_file.retention_size)
+                    .unwrap_or(limits::RETENTION_BYTES) as u64,
+            },
         };
         for (key, address) in [("listen", config.listen), ("admin", config.admin)] {
             if !address.ip().is_loopback() {
@@ -124,11 +148,23 @@ fn read(path: &Path) -> Result<Given, Error> {
 }
 
 fn parse(text: &str) -> Result<Given, document::Mistakes> {
-    document::read(text, |root| Given {
-        handlers: root.key("handlers", path),
-        data: root.key("data", path),
-        listen: root.key("listen", address_value),
-        admin: root.key("admin", address_value),
+    document::read(text, |root| {
+        let retention = root.table("retention", |retention| {
+            let age = retention.key("age", |value| value.duration(RETENTION_AGES));
+            (
+                age,
+                retention.key("size", |value| value.bytes(RETENTION_SIZES)),
+            )
+        });
+        let (retention_age, retention_size) = retention.unwrap_or_default();
+        Given {
+            handlers: root.key("handlers", path),
+            data: root.key("data", path),
+            listen: root.key("listen", address_value),
+            admin: root.key("admin", address_value),
+            retention_age,
+            retention_size,
+        }
     })
 }
 
@@ -150,6 +186,16 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("must be an IP address with a port such as `127.0.0.1:8080`, not `{text}`")
     })
+}
+
+/// A length of time for which events may be kept, or what it should look like.
+pub fn retention_age(text: &str) -> Result<Duration, String> {
+    document::duration(text, RETENTION_AGES)
+}
+
+/// A size that the journal may be given, or what it should look like.
+pub fn retention_size(text: &str) -> Result<usize, String> {
+    document::bytes(text, RETENTION_SIZES)
 }
 
 #[cfg(test)]
@@ -189,6 +235,55 @@ mod tests {
         assert_eq!(config.data, folder.path().join("store"));
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.admin.port(), 2);
+    }
+
+    #[test]
+    fn what_the_journal_keeps_is_bounded_unless_it_is_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.toml");
+        let check = |text: &str, flags: Given, age: Duration, bytes: usize| {
+            std::fs::write(&file, text).unwrap();
+            let retention = Config::load(flags, Some(&file)).unwrap().retention;
+            assert_eq!(
+                (retention.age, retention.bytes),
+                (age, bytes as u64),
+                "{text}"
+            );
+        };
+        let (age, size) = (limits::RETENTION_AGE, limits::RETENTION_BYTES);
+        let day = Duration::from_secs(24 * 3_600);
+        check("", Given::default(), age, size);
+        check("retention = { age = '1d' }", Given::default(), day, size);
+        check(
+            "[retention]\nsize = '10GiB'",
+            Given::default(),
+            age,
+            10 << 30,
+        );
+        let flags = Given {
+            retention_size: Some(retention_size("1GiB").unwrap()),
+            ..Given::default()
+        };
+        check(
+            "retention = { age = '1d', size = '10GiB' }",
+            flags,
+            day,
+            1 << 30,
+        );
+    }
+
+    #[test]
+    fn what_the_journal_cannot_keep_to_is_refused() {
+        let mistakes = parse("retention = { age = '5m', size = '10 GB', bytes = 5 }").unwrap_err();
+        let text = mistakes.to_string();
+        for expected in [
+            "`retention.age`: must be between 10m and ",
+            "`retention.size`: write a number and a unit (B, KiB, MiB or GiB)",
+            "`retention.bytes`: no such key; known are age, size",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(retention_age("1y").is_err() && retention_size("1MiB").is_err());
     }
 
     #[test]

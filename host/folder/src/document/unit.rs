@@ -1,6 +1,13 @@
 //! Lengths of time and sizes, as people write them: a number and a unit.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// What a length of time looks like.
+pub(super) const TIME_SHAPE: &str = "a number and a unit (ms, s, m, h or d), such as \"5s\"";
+
+/// What a size looks like.
+pub(super) const SIZE_SHAPE: &str = "a number and a unit (B, KiB, MiB or GiB), such as \"64MiB\"";
 
 const TIMES: [(&str, u64); 5] = [
     ("ms", 1),
@@ -17,25 +24,57 @@ const SIZES: [(&str, u64); 4] = [
     ("GiB", 1 << 30),
 ];
 
+/// Reads a length of time within `range`, such as `5s`; the units are ms, s, m, h
+/// and d. The error says in the user's words what is wrong.
+pub fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = parse_duration(text)
+        .ok_or_else(|| format!("write {TIME_SHAPE}, not \"{}\"", text.escape_debug()))?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    let [from, to, found] = [*range.start(), *range.end(), duration].map(show_duration);
+    Err(format!("must be between {from} and {to}, not {found}"))
+}
+
+/// Reads a size in bytes within `range`, such as `64MiB`; the units are B, KiB,
+/// MiB and GiB. The error says in the user's words what is wrong.
+pub fn bytes(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let bytes = parse_bytes(text)
+        .ok_or_else(|| format!("write {SIZE_SHAPE}, not \"{}\"", text.escape_debug()))?;
+    bytes_within(bytes, range)
+}
+
+/// A number of bytes, if it is within `range`.
+pub(super) fn bytes_within(bytes: u64, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let outside = || {
+        let [from, to] = [*range.start(), *range.end()].map(|bound| show_bytes(bound as u64));
+        format!("must be between {from} and {to}, not {}", show_bytes(bytes))
+    };
+    usize::try_from(bytes)
+        .ok()
+        .filter(|bytes| range.contains(bytes))
+        .ok_or_else(outside)
+}
+
 /// Reads `5s`. None if it is no length of time.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+fn parse_duration(text: &str) -> Option<Duration> {
     parse(text, &TIMES).map(Duration::from_millis)
 }
 
 /// Writes `5s`, in the largest unit that needs no fraction. Rounds down to
 /// milliseconds.
-pub(super) fn show_duration(duration: Duration) -> String {
+fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     show(millis, &TIMES)
 }
 
 /// Reads `64MiB`, in bytes. None if it is no size.
-pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+fn parse_bytes(text: &str) -> Option<u64> {
     parse(text, &SIZES)
 }
 
 /// Writes `64MiB`, in the largest unit that needs no fraction.
-pub(super) fn show_bytes(bytes: u64) -> String {
+fn show_bytes(bytes: u64) -> String {
     show(bytes, &SIZES)
 }
 

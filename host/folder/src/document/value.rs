@@ -69,42 +69,23 @@ impl Value<'_> {
     /// A length of time within `range`, such as `"5s"`; the units are ms, s, m,
     /// h and d.
     pub fn duration(self, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-        let shape = "a number and a unit (ms, s, m, h or d), such as \"5s\"";
-        let duration = match self.node {
-            DeValue::String(text) => unit::parse_duration(text),
-            _ => None,
-        };
-        let duration = duration.ok_or_else(|| self.expected(shape))?;
-        if range.contains(&duration) {
-            return Ok(duration);
+        match self.node {
+            DeValue::String(text) => unit::duration(text, range),
+            _ => Err(self.expected(unit::TIME_SHAPE)),
         }
-        let [from, to, found] = [*range.start(), *range.end(), duration].map(unit::show_duration);
-        Err(format!("must be between {from} and {to}, not {found}"))
     }
 
     /// A size in bytes within `range`: an integer, or a string such as
     /// `"64MiB"`; the units are B, KiB, MiB and GiB.
     pub fn bytes(self, range: RangeInclusive<usize>) -> Result<usize, String> {
-        let shape = "a number and a unit (B, KiB, MiB or GiB), such as \"64MiB\"";
-        let bytes = match self.node {
-            DeValue::String(text) => unit::parse_bytes(text),
-            _ => self
-                .whole_number()
-                .and_then(|number| u64::try_from(number).ok()),
-        };
-        let bytes = bytes.ok_or_else(|| self.expected(shape))?;
-        let outside = || {
-            let [from, to] =
-                [*range.start(), *range.end()].map(|bound| unit::show_bytes(bound as u64));
-            format!(
-                "must be between {from} and {to}, not {}",
-                unit::show_bytes(bytes)
-            )
-        };
-        usize::try_from(bytes)
-            .ok()
-            .filter(|bytes| range.contains(bytes))
-            .ok_or_else(outside)
+        if let DeValue::String(text) = self.node {
+            return unit::bytes(text, range);
+        }
+        let bytes = self
+            .whole_number()
+            .and_then(|number| u64::try_from(number).ok())
+            .ok_or_else(|| self.expected(unit::SIZE_SHAPE))?;
+        unit::bytes_within(bytes, range)
     }
 
     /// One of a few words.

@@ -123,7 +123,8 @@ impl Room {
     /// soon be used again.
     pub(super) fn surplus(self) -> u64 {
         let used = self.pages.saturating_sub(self.free);
-        self.free.saturating_sub(used / limits::RETENTION_FREE_SHARE)
+        self.free
+            .saturating_sub(used / limits::RETENTION_FREE_SHARE)
     }
 }
 
