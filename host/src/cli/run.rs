@@ -188,7 +188,11 @@ impl Host {
             _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => show_handlers(&folder),
             () = signals.next() => bail!("stopped before the handlers were loaded"),
         }
-        let keeping = retention::keep(journal.clone(), folder.clone(), config.retention);
+        let keeping = {
+            let folder = folder.clone();
+            let present = move || retention::present(&folder);
+            retention::keep(journal.clone(), config.retention, present)
+        };
         let host = Self {
             retention: tokio::spawn(keeping),
             journal,
