@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast};
+use tokio::time::timeout;
 use waystation_core::{
     Clock as _, Code, Descriptor, Digest, Draft, Event, Failure, Filter, HandlerName, Instances,
     ManualClock, Order, Outcome, RetryPolicy, Sequence, Settings, Start, StateAccess, Timestamp,
@@ -22,7 +23,7 @@ use waystation_core::{
 };
 use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke, Notice, Options, Settled};
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
-use waystation_journal::{AttemptOutcome, Journal};
+use waystation_journal::{AttemptOutcome, Journal, Retention};
 
 type Answer = Result<Vec<Draft>, Outcome>;
 
@@ -649,6 +650,36 @@ async fn a_retired_handler_goes_on_where_it_was() {
         .collect();
     ids.sort();
     assert_eq!(ids, ["2", "3"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_retired_handler_goes_on_behind_what_was_dropped_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let handler = || simple(|_| Ok(vec![]));
+    host.install("h", settings(&["a"], &[]), handler()).await;
+    host.publish([event(1, "a")]).await;
+    host.settled(1).await;
+    host.dispatch.retire(name("h")).await.unwrap();
+    host.publish([event(2, "a"), event(3, "a")]).await;
+    host.clock.advance(Duration::from_secs(7_200));
+    let retention = Retention {
+        age: Duration::from_secs(3_600),
+        bytes: u64::MAX,
+    };
+    let retained = host.journal.retain(retention, &[]).await.unwrap();
+    assert_eq!(retained.dropped, 3);
+
+    host.install("h", settings(&["a"], &[]), handler()).await;
+    let caught_up = async {
+        while host.dispatch.view().await.unwrap()[0].behind > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), caught_up).await.unwrap();
+    host.publish([event(4, "a")]).await;
+    assert_eq!(host.settled(1).await[0].entry.event.id, "4");
     host.stop().await;
 }
 
