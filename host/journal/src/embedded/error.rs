@@ -86,3 +86,36 @@ pub(super) fn poisoned(error: &rusqlite::Error) -> Error {
         None => error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sqlite(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_file_that_another_program_holds_is_to_be_read_again() {
+        assert!(matches!(of_read(sqlite(ffi::SQLITE_BUSY)), Error::Full));
+        assert!(matches!(
+            of_read(sqlite(ffi::SQLITE_IOERR)),
+            Error::Store(_)
+        ));
+    }
+
+    #[test]
+    fn what_leaves_no_doubt_about_the_disk_is_not_the_last_write() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, "no room"),
+            (ffi::SQLITE_BUSY, "busy"),
+            (ffi::SQLITE_TOOBIG, "does not take this"),
+            (ffi::SQLITE_CORRUPT, "takes nothing more"),
+            (ffi::SQLITE_IOERR_FSYNC, "an fsync failed"),
+            (ffi::SQLITE_IOERR_WRITE, "a write failed"),
+        ] {
+            let error = of_write(sqlite(code)).to_string();
+            assert!(error.contains(expected), "{code}: {error}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use waystation_core::{Event, ManualClock, Sequence, limits};
+use waystation_core::{Event, KeyWrite, ManualClock, Sequence, StateAccess, limits};
 use waystation_journal::embedded::{Embedded, OpenError, Options};
 use waystation_journal::{Error, Journal, Retention, Settlement};
 
@@ -357,4 +357,49 @@ async fn a_backlog_of_dead_letters_is_driven_again_in_steps() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_found_before_it_is_written_over() {
+    let engine = EmbeddedEngine::new();
+    let journal = engine.open().await;
+    append(&*journal, &["a", "b"]).await;
+    let shipping = subscribe(&*journal, "shipping").await;
+    let writing = |sequence| Settlement {
+        state: StateAccess {
+            writes: vec![KeyWrite {
+                namespace: "stock".into(),
+                key: "apples".into(),
+                value: Some("5".into()),
+            }],
+            ..StateAccess::default()
+        },
+        ..done(shipping, sequence, 1)
+    };
+    journal.settle(vec![writing(1)]).await.unwrap();
+    let other = Connection::open(engine.file()).unwrap();
+    let damage = "UPDATE namespaces SET version = 99; UPDATE subscriptions SET cursor = 2";
+    other.execute_batch(damage).unwrap();
+
+    let settled = journal.settle(vec![writing(2)]).await.unwrap_err();
+    let expected = "the namespace `stock` is not what was stored";
+    assert!(
+        matches!(&settled, Error::Store(reason) if reason.contains(expected)),
+        "{settled}"
+    );
+    let advanced = journal
+        .advance(vec![(shipping, Sequence(2))])
+        .await
+        .unwrap_err();
+    assert!(
+        advanced
+            .to_string()
+            .contains("subscription 1 is not what was stored"),
+        "{advanced}"
+    );
+    // It harms nothing else.
+    assert_eq!(append(&*journal, &["c"]).await, [3]);
+    assert!(journal.attempts(Sequence(3)).await.unwrap().is_empty());
+    journal.close().await.unwrap();
+    assert!(matches!(refusal(&engine), OpenError::Damaged { .. }));
 }
