@@ -316,6 +316,14 @@ async fn what_was_dropped_is_room_on_the_disk_again() {
         .advance(vec![(shipping, Sequence(100))])
         .await
         .unwrap();
+    journal.close().await.unwrap();
+    assert!(
+        file_bytes(&engine) > 20_000_000,
+        "{} bytes",
+        file_bytes(&engine)
+    );
+
+    let journal = engine.open().await;
     engine.clock.advance(Duration::from_secs(3_600));
     let day = Retention {
         age: Duration::from_secs(3_600),
