@@ -197,14 +197,32 @@ async fn a_damaged_file_is_refused() {
     .await;
 }
 
+/// What SQLite takes for a good file, and reads would not notice.
 #[tokio::test]
-async fn a_table_that_is_missing_is_damage() {
-    let engine = written().await;
-    let file = Connection::open(engine.file()).unwrap();
-    file.execute_batch("DROP TABLE head").unwrap();
-    file.close().unwrap();
-    let refused = refusal(&engine);
-    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+async fn what_a_search_would_miss_is_damage() {
+    for change in [
+        "DROP TABLE head",
+        "DROP INDEX events_by_cause",
+        "ALTER TABLE attempts RENAME COLUMN outcome TO outcoma",
+        "UPDATE attempts SET sequence = sequence + 7",
+        "UPDATE exceptions SET sequence = sequence + 7",
+        "UPDATE subscriptions SET handler = 'shippinh'",
+    ] {
+        let engine = written().await;
+        let journal = engine.open().await;
+        let shipping = subscribe(&*journal, "shipping").await;
+        let settlements = vec![done(shipping, 1, 1), died(shipping, 2, 1)];
+        journal.settle(settlements).await.unwrap();
+        journal.close().await.unwrap();
+        let file = Connection::open(engine.file()).unwrap();
+        file.execute_batch(change).unwrap();
+        file.close().unwrap();
+        let refused = refusal(&engine);
+        assert!(
+            matches!(refused, OpenError::Damaged { .. }),
+            "{change}: {refused}"
+        );
+    }
 }
 
 #[test]
