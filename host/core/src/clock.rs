@@ -57,7 +57,8 @@ impl fmt::Display for Timestamp {
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall-clock time.
+    /// The wall-clock time. It takes no step while the host runs: stored retries
+    /// and ages are measured by it.
     fn now(&self) -> Timestamp;
 }
 

@@ -513,3 +513,6 @@ pub const APPROVALS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The approvals that wait until the handlers folder has looked at them.
 pub const APPROVALS_WAITING_MAX: usize = 16;
+/// How far the system's clock may be from the host's before the log tells that it
+/// was put forward or back.
+pub const CLOCK_STEP: Duration = Duration::from_secs(60);

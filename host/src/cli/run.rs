@@ -23,7 +23,7 @@ use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 
 use super::exit::{Exit, Failure};
-use crate::clock::SystemClock;
+use crate::clock::SteadyClock;
 use crate::config::{self, Config, Given};
 use crate::handlers::{Handlers, JournalState};
 use crate::retention;
@@ -136,7 +136,7 @@ impl Host {
     /// from that is found before the first event.
     async fn start(config: Config, workers: runtime::Handle) -> Result<(Self, Signals)> {
         let mut signals = Signals::new()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new());
         // What may be mistaken is tried before anything is made.
         let events = Listener::bind("--listen", config.listen).await?;
         let control = Listener::bind("--admin", config.admin).await?;
