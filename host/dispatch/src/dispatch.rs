@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tokio::runtime;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinError;
 use waystation_core::{Clock, HandlerName, Sequence, Settings};
 use waystation_journal::{DeliveryKey, Entry, Journal};
 
@@ -26,6 +27,42 @@ pub struct Options {
 pub struct Dispatch {
     commands: mpsc::Sender<Command>,
     notices: broadcast::Sender<Notice>,
+    stopped: watch::Receiver<Option<Stop>>,
+}
+
+/// Why dispatch stopped.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stop {
+    /// It was asked to.
+    #[error("dispatch was drained")]
+    Drained,
+    /// The journal failed it.
+    #[error("{doing}: {error}")]
+    Journal {
+        /// What it was doing.
+        doing: &'static str,
+        /// What the journal said.
+        error: waystation_journal::Error,
+    },
+    /// A mistake in Waystation. What was not settled is delivered again after
+    /// the next start.
+    #[error("dispatch panicked, which is a mistake in Waystation: {0}")]
+    Panicked(String),
+}
+
+impl Stop {
+    pub(crate) fn journal(doing: &'static str, error: waystation_journal::Error) -> Self {
+        Self::Journal { doing, error }
+    }
+
+    fn of(ended: Result<Result<(), Self>, JoinError>) -> Self {
+        match ended {
+            Ok(Ok(())) => Self::Drained,
+            Ok(Err(stop)) => stop,
+            Err(error) => Self::Panicked(error.to_string()),
+        }
+    }
 }
 
 /// Why dispatch did not do it.
@@ -92,8 +129,20 @@ impl Dispatch {
     pub fn start(journal: Arc<dyn Journal>, options: Options) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (notices, _) = broadcast::channel(NOTICES);
-        tokio::spawn(Pump::new(journal, options, notices.clone()).run(receiver));
-        Self { commands, notices }
+        let pump = tokio::spawn(Pump::new(journal, options, notices.clone()).run(receiver));
+        let (stop, stopped) = watch::channel(None);
+        tokio::spawn(async move {
+            let why = Stop::of(pump.await);
+            if !matches!(why, Stop::Drained) {
+                tracing::error!("dispatch stops: {why}");
+            }
+            stop.send_replace(Some(why));
+        });
+        Self {
+            commands,
+            notices,
+            stopped,
+        }
     }
 
     /// Puts a generation into service under its settings: attempts that begin
@@ -151,10 +200,14 @@ impl Dispatch {
         self.ask(|done| Command::Drain { done }).await
     }
 
-    /// Waits until dispatch has stopped: it was drained, or the journal failed
-    /// it, which is in the log.
-    pub async fn stopped(&self) {
-        self.commands.closed().await;
+    /// Waits until dispatch has stopped, and tells why.
+    pub async fn stopped(&self) -> Stop {
+        let mut stopped = self.stopped.clone();
+        let why = stopped.wait_for(Option::is_some).await;
+        // Only a runtime that ends leaves no word.
+        why.ok()
+            .and_then(|why| why.clone())
+            .unwrap_or(Stop::Drained)
     }
 
     async fn ask<T>(

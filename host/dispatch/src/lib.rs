@@ -15,7 +15,7 @@ mod notice;
 mod pump;
 mod subscription;
 
-pub use dispatch::{Dispatch, Error, Options, SubscriptionView};
+pub use dispatch::{Dispatch, Error, Options, Stop, SubscriptionView};
 pub use effects::SOURCE_PREFIX;
 pub use invoke::{Completion, Invocation, Invoke};
 pub use notice::{Notice, Settled};

@@ -27,8 +27,8 @@ use waystation_journal::{
     Commit, Due, Entry, Error as JournalError, Journal, Position, Settlement,
 };
 
-use crate::dispatch::{Command, Error, Options};
-use crate::subscription::{Pending, Serving, Subscription};
+use crate::dispatch::{Command, Error, Options, Stop};
+use crate::subscription::{LaneRead, Pending, Serving, Subscription};
 use crate::{Completion, Notice, Settled};
 
 /// How long a changed cursor may wait to be stored. A cursor that is behind
@@ -79,7 +79,8 @@ pub(crate) struct Pump {
 enum Finished {
     Fed(Result<Vec<Arc<Entry>>, JournalError>),
     Backlog(Slot, Result<Vec<Arc<Entry>>, JournalError>),
-    Lane(Slot, String, Result<Vec<Arc<Entry>>, JournalError>),
+    Lane(Slot, LaneRead, Result<Vec<Arc<Entry>>, JournalError>),
+    ReadAgain(Slot, Option<LaneRead>),
     Open(Box<Opening>),
     Opened(Box<Opening>, Result<Position, JournalError>),
     Due(Slot, Result<DueAnswer, JournalError>),
@@ -166,7 +167,8 @@ impl Pump {
         }
     }
 
-    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Runs until it was drained or nobody holds a handle any more.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), Stop> {
         let (completions, mut completed) = mpsc::unbounded_channel();
         self.completions = completions;
         let mut head = self.journal.head();
@@ -186,8 +188,10 @@ impl Pump {
                     debug_assert!(count > 0, "the pump holds a sender");
                     self.settle(&mut ended);
                 }
-                Some(finished) = self.work.next() => if !self.handle(finished) { break },
-                changed = head.changed() => if changed.is_err() { break },
+                Some(finished) = self.work.next() => self.handle(finished)?,
+                changed = head.changed() => if changed.is_err() {
+                    return Err(Stop::journal("reading new events", JournalError::Closed));
+                },
                 () = sleep_until(alarm) => {}
             }
         }
@@ -195,6 +199,7 @@ impl Pump {
             // Whoever asked may have given up waiting.
             let _ = done.send(());
         }
+        Ok(())
     }
 
     /// Begins all that can begin now.
@@ -278,23 +283,25 @@ impl Pump {
         }
     }
 
-    /// Handles the end of something that took time. False ends the pump.
-    fn handle(&mut self, finished: Finished) -> bool {
+    /// Handles the end of something that took time.
+    fn handle(&mut self, finished: Finished) -> Result<(), Stop> {
         match finished {
             Finished::Fed(Ok(entries)) => self.fed(&entries),
             Finished::Fed(Err(error)) => {
                 self.feeding = false;
-                return goes_on("reading new events", &error);
+                go_on("reading new events", error)?;
             }
             Finished::Backlog(slot, Ok(entries)) => self.backlog(slot, entries),
             Finished::Backlog(slot, Err(error)) => {
-                if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
-                    subscription.reading = false;
-                }
-                return goes_on("reading a backlog", &error);
+                go_on("reading a backlog", error)?;
+                self.read_again(slot, None);
             }
-            Finished::Lane(slot, lane, Ok(entries)) => self.lane(slot, &lane, entries),
-            Finished::Lane(_, _, Err(error)) => return goes_on("reading a lane", &error),
+            Finished::Lane(slot, (lane, _), Ok(entries)) => self.lane(slot, &lane, entries),
+            Finished::Lane(slot, read, Err(error)) => {
+                go_on("reading a lane", error)?;
+                self.read_again(slot, Some(read));
+            }
+            Finished::ReadAgain(slot, lane) => self.reread(slot, lane),
             Finished::Open(opening) => self.open(opening),
             Finished::Opened(opening, position) => self.opened(opening, position),
             Finished::Due(slot, Ok(answer)) => self.due(slot, answer),
@@ -303,16 +310,14 @@ impl Pump {
                     subscription.asking = false;
                 }
                 self.wake(slot, self.options.clock.now().after(CLOCK_PAUSE));
-                return goes_on("reading waiting deliveries", &error);
+                go_on("reading waiting deliveries", error)?;
             }
             Finished::Settled(notes, _, Ok(commits)) => {
                 self.settling -= 1;
                 self.settled(notes, &commits);
             }
             Finished::Settled(notes, settlements, Err(error)) => {
-                if !goes_on("settling", &error) {
-                    return false;
-                }
+                go_on("settling", error)?;
                 // Nothing was stored: the same again after a pause.
                 let pause = sleep_until(Instant::now() + JOURNAL_PAUSE);
                 self.work
@@ -322,23 +327,9 @@ impl Pump {
                 self.settling -= 1;
                 self.store(notes, settlements);
             }
-            Finished::Advanced(cursors, result) => {
-                self.advancing = false;
-                if let Err(error) = result {
-                    self.cursors_due = Some(Instant::now() + CURSOR_PAUSE);
-                    self.cursors_wait = true;
-                    return goes_on("storing cursors", &error);
-                }
-                self.cursors_wait = false;
-                for (slot, cursor) in cursors {
-                    if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
-                        subscription.stored_cursor = cursor;
-                        subscription.dirty = false;
-                    }
-                }
-            }
+            Finished::Advanced(cursors, result) => self.advanced(cursors, result)?,
         }
-        true
+        Ok(())
     }
 
     fn tell(&self, notice: impl FnOnce() -> Notice) {
@@ -350,16 +341,12 @@ impl Pump {
 }
 
 /// Whether the journal can still be asked after this error.
-fn goes_on(what: &str, error: &JournalError) -> bool {
+fn go_on(doing: &'static str, error: JournalError) -> Result<(), Stop> {
     match error {
         JournalError::Full | JournalError::NoSpace(_) => {
-            tracing::warn!("{what}: {error}; trying again");
-            true
+            tracing::warn!("{doing}: {error}; trying again");
+            Ok(())
         }
-        JournalError::Closed => false,
-        error => {
-            tracing::error!("{what}: {error}; dispatch stops");
-            false
-        }
+        error => Err(Stop::journal(doing, error)),
     }
 }

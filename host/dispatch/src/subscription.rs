@@ -38,6 +38,9 @@ pub(crate) struct Serving {
     pub(crate) settings: Arc<Settings>,
 }
 
+/// A lane that must read its deliveries from this one on.
+pub(crate) type LaneRead = (String, Sequence);
+
 /// One subscription.
 pub(crate) struct Subscription {
     pub(crate) id: SubscriptionId,
@@ -58,7 +61,7 @@ pub(crate) struct Subscription {
     window: BTreeSet<Sequence>,
     lanes: Lanes<Pending>,
     /// The lanes that must read what they left in the journal, and from where.
-    pub(crate) lane_reads: Vec<(String, Sequence)>,
+    pub(crate) lane_reads: Vec<LaneRead>,
     /// Attempts that run.
     pub(crate) running: u32,
     /// When the journal will be asked for waiting deliveries.

@@ -227,8 +227,8 @@ impl Host {
                 let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
                 bail!("the journal failed and takes nothing more: {why}");
             }
-            () = self.dispatch.stopped() => {
-                bail!("the journal cannot be read, so nothing is dispatched");
+            why = self.dispatch.stopped() => {
+                bail!("nothing is dispatched any more: {why}");
             }
         }
         self.ready.send_replace(false);

@@ -3,8 +3,10 @@
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use waystation_core::Sequence;
+use waystation_journal::Error as JournalError;
 
-use super::{Finished, Pump, Slot};
+use super::{CURSOR_PAUSE, Finished, Pump, Slot, go_on};
+use crate::dispatch::Stop;
 
 /// The events that a subscription that asks for none of them may be ahead of
 /// its stored cursor.
@@ -36,6 +38,27 @@ impl Pump {
             }
             .boxed(),
         );
+    }
+
+    /// Takes in that cursors were stored, or not.
+    pub(super) fn advanced(
+        &mut self,
+        cursors: Vec<(Slot, Sequence)>,
+        result: Result<(), JournalError>,
+    ) -> Result<(), Stop> {
+        self.advancing = false;
+        self.cursors_wait = result.is_err();
+        if let Err(error) = result {
+            self.cursors_due = Some(Instant::now() + CURSOR_PAUSE);
+            return go_on("storing cursors", error);
+        }
+        for (slot, cursor) in cursors {
+            if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+                subscription.stored_cursor = cursor;
+                subscription.dirty = false;
+            }
+        }
+        Ok(())
     }
 
     /// The cursors that are ahead of what is stored. A subscription that merely

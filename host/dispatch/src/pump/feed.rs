@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use waystation_core::{Sequence, limits};
 use waystation_journal::Entry;
 
-use super::{Finished, IDLE_CURSOR_PAUSE, Pump, Slot};
+use super::{Finished, IDLE_CURSOR_PAUSE, JOURNAL_PAUSE, Pump, Slot};
 use crate::Notice;
+use crate::subscription::LaneRead;
 
 impl Pump {
     /// Reads what is new in the journal, for all that keep up.
@@ -118,20 +119,43 @@ impl Pump {
         self.enqueue(slot);
     }
 
+    /// Reads a backlog again, or what a lane left, once the journal had a pause.
+    pub(super) fn read_again(&mut self, slot: Slot, lane: Option<LaneRead>) {
+        let pause = sleep(JOURNAL_PAUSE);
+        let again = pause.map(move |()| Finished::ReadAgain(slot, lane));
+        self.work.push(again.boxed());
+    }
+
+    pub(super) fn reread(&mut self, slot: Slot, lane: Option<LaneRead>) {
+        let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            return;
+        };
+        match lane {
+            Some(read) => {
+                subscription.lane_reads.push(read);
+                self.read_lanes(slot);
+            }
+            None => {
+                subscription.reading = false;
+                self.read_backlog(slot);
+            }
+        }
+    }
+
     /// Reads what lanes left in the journal and may take in now.
     pub(super) fn read_lanes(&mut self, slot: Slot) {
         let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
             return;
         };
-        for (lane, from) in subscription.lane_reads.drain(..) {
+        for read in subscription.lane_reads.drain(..) {
             let journal = self.journal.clone();
-            let after = Sequence(from.0.saturating_sub(1));
+            let after = Sequence(read.1.0.saturating_sub(1));
             self.work.push(
                 async move {
                     let entries = journal
                         .read(after, limits::READ_EVENTS, limits::READ_BYTES)
                         .await;
-                    Finished::Lane(slot, lane, entries)
+                    Finished::Lane(slot, read, entries)
                 }
                 .boxed(),
             );

@@ -1,0 +1,13 @@
+//! Dispatch over the embedded journal, with handlers that are closures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is a test"
+)]
+
+mod deliveries;
+mod host;
+mod order;
+mod trouble;

@@ -1,0 +1,272 @@
+//! The order of a lane, whatever fails.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use waystation_core::{
+    Clock as _, Code, Event, Failure, Order, Outcome, Sequence, Settings, limits,
+};
+use waystation_journal::Journal;
+
+use crate::host::{Host, event, handler, name, retry, settings, simple};
+
+#[tokio::test]
+async fn a_lane_keeps_its_order_over_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let seen: Arc<Mutex<BTreeMap<String, Vec<u64>>>> = Arc::default();
+    let failures: Arc<Mutex<HashMap<u64, u32>>> = Arc::default();
+    let ordered = {
+        let seen = seen.clone();
+        simple(move |i| {
+            let sequence = i.entry.sequence.0;
+            let failed = *failures
+                .lock()
+                .unwrap()
+                .entry(sequence)
+                .and_modify(|n| *n += 1)
+                .or_insert(0);
+            if failed < (sequence % 3) as u32 {
+                return Err(retry());
+            }
+            let lane = i.entry.event.subject.clone().unwrap();
+            seen.lock().unwrap().entry(lane).or_default().push(sequence);
+            Ok(vec![])
+        })
+    };
+    host.install(
+        "h",
+        Settings {
+            order: Order::Key,
+            ..settings(&["a"], &[])
+        },
+        ordered,
+    )
+    .await;
+    let count = 1_000;
+    host.publish((0..count).map(|n| Event {
+        subject: Some(format!("s{}", n % 7)),
+        ..event(n, "a")
+    }))
+    .await;
+    let attempts: u64 = (1..=count).map(|sequence| 1 + sequence % 3).sum();
+    host.settled(attempts as usize).await;
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(seen.values().map(Vec::len).sum::<usize>() as u64, count);
+    for (lane, sequences) in seen {
+        assert!(sequences.is_sorted(), "{lane}: {sequences:?}");
+    }
+    host.stop().await;
+}
+
+/// However much queues up behind it; and when it comes through at last, the lane
+/// goes on in order.
+#[tokio::test]
+async fn a_failing_lane_holds_back_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let seen: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let mended = Arc::new(AtomicBool::new(false));
+    let stubborn = {
+        let (seen, mended) = (seen.clone(), mended.clone());
+        simple(move |i| {
+            let is_bad = i.entry.event.subject.as_deref() == Some("bad");
+            if is_bad && !mended.load(Ordering::SeqCst) {
+                let hour = Some(Duration::from_secs(3600));
+                let failure = Failure::new(Code::Retry, "later").with_after(hour);
+                return Err(Outcome::Retry(failure));
+            }
+            if is_bad {
+                seen.lock().unwrap().push(i.entry.sequence.0);
+            }
+            Ok(vec![])
+        })
+    };
+    let ordered = Settings {
+        order: Order::Key,
+        ..settings(&["a"], &[])
+    };
+    host.install("h", ordered.clone(), stubborn.clone()).await;
+    let with = |n: usize, subject: &str| Event {
+        subject: Some(subject.into()),
+        ..event(n, "a")
+    };
+    let bad = limits::WINDOW_DELIVERIES + 500;
+    host.publish((0..bad).map(|n| with(n, "bad"))).await;
+    host.publish((bad..bad + 10).map(|n| with(n, "good"))).await;
+    let settled = host.settled(11).await;
+    let failed = settled.iter().filter(|one| one.outcome != Outcome::Ack);
+    assert_eq!(failed.count(), 1, "the first of the lane, and no other");
+
+    // It survives a restart, too: what the lane left behind is in the journal.
+    let clock = host.clock.clone();
+    host.stop().await;
+    let mut host = Host::start_at(folder.path(), clock.now());
+    mended.store(true, Ordering::SeqCst);
+    host.install("h", ordered, stubborn).await;
+    host.clock.advance(Duration::from_secs(3601));
+    host.settled(bad).await;
+    let expected: Vec<u64> = (1..=bad as u64).collect();
+    assert_eq!(*seen.lock().unwrap(), expected);
+    host.stop().await;
+}
+
+/// More dead letters of one lane than are taken from the journal at once do not
+/// hide those of another.
+#[tokio::test]
+async fn a_redrive_of_a_full_lane_leaves_others_their_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let ordered = Settings {
+        order: Order::Key,
+        ..settings(&["a"], &[])
+    };
+    let broken = simple(|_| Err(Outcome::Reject(Failure::new(Code::Reject, "no"))));
+    host.install("h", ordered.clone(), broken).await;
+    let full = 200;
+    let with = |n: usize, subject: &str| Event {
+        subject: Some(subject.into()),
+        ..event(n, "a")
+    };
+    host.publish((0..full).map(|n| with(n, "full"))).await;
+    host.publish([with(full, "other")]).await;
+    host.settled(full + 1).await;
+
+    // The full lane is stuck in its first attempt until the other one is done.
+    let gate = Arc::new(Semaphore::new(0));
+    let waits = {
+        let gate = gate.clone();
+        handler(move |i| {
+            let gate = gate.clone();
+            let is_full = i.entry.event.subject.as_deref() == Some("full");
+            async move {
+                if is_full {
+                    gate.acquire().await.unwrap().forget();
+                }
+                Ok(vec![])
+            }
+        })
+    };
+    host.install("h", ordered, waits).await;
+    let keys = host.journal.redrive(Some(&name("h")), None).await.unwrap();
+    assert_eq!(keys.len(), full + 1);
+    host.dispatch.redriven(keys).await.unwrap();
+    let other = host.settled(1).await;
+    assert_eq!(other[0].entry.event.subject.as_deref(), Some("other"));
+    gate.add_permits(full);
+    host.settled(full).await;
+    assert!(
+        host.journal
+            .waiting(None, None, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    host.stop().await;
+}
+
+/// A delivery that began without a lane opens no lane when it ends, whatever the
+/// order is by then.
+#[tokio::test]
+async fn a_delivery_leaves_only_the_lane_that_it_runs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let gates: [Arc<Semaphore>; 2] = [1, 2].map(|_| Arc::new(Semaphore::new(0)));
+    let begun = Arc::new(Semaphore::new(0));
+    let third_began = Arc::new(AtomicBool::new(false));
+    let gated = {
+        let (gates, begun) = (gates.clone(), begun.clone());
+        let third_began = third_began.clone();
+        handler(move |i| {
+            let sequence = i.entry.sequence.0;
+            let gate = gates.get(sequence as usize - 1).cloned();
+            third_began.fetch_or(sequence == 3, Ordering::SeqCst);
+            begun.add_permits(1);
+            async move {
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
+                }
+                Ok(vec![])
+            }
+        })
+    };
+    let in_order = |order| Settings {
+        order,
+        ..settings(&["a"], &[])
+    };
+    let with = |n: u32, subject: &str| Event {
+        subject: Some(subject.into()),
+        ..event(n, "a")
+    };
+    host.install("h", in_order(Order::None), gated.clone())
+        .await;
+    host.publish([with(1, "k")]).await;
+    begun.acquire().await.unwrap().forget();
+    host.install("h", in_order(Order::Key), gated).await;
+    host.publish([with(2, "k"), with(3, "k")]).await;
+    begun.acquire().await.unwrap().forget();
+
+    gates[0].add_permits(1);
+    assert_eq!(host.settled(1).await[0].entry.sequence, Sequence(1));
+    host.publish([with(4, "other")]).await;
+    assert_eq!(host.settled(1).await[0].entry.sequence, Sequence(4));
+    assert!(!third_began.load(Ordering::SeqCst), "the second still runs");
+    gates[1].add_permits(1);
+    let rest: Vec<u64> = host
+        .settled(2)
+        .await
+        .iter()
+        .map(|one| one.entry.sequence.0)
+        .collect();
+    assert_eq!(rest, [2, 3]);
+    host.stop().await;
+}
+
+/// The order is changed back and forth while attempts run and fail: every event
+/// is handled, each once, and no lane is left behind.
+#[tokio::test]
+async fn the_order_may_change_while_attempts_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let shaky = || {
+        handler(|i| {
+            let fails = i.attempt == 1 && i.entry.sequence.0 % 3 == 0;
+            async move {
+                tokio::task::yield_now().await;
+                if fails { Err(retry()) } else { Ok(vec![]) }
+            }
+        })
+    };
+    let rounds = 12;
+    let each = 60;
+    let mut attempts = 0;
+    for round in 0..rounds {
+        let order = if round % 2 == 0 {
+            Order::None
+        } else {
+            Order::Key
+        };
+        let settings = Settings {
+            order,
+            ..settings(&["a"], &[])
+        };
+        host.install("h", settings, shaky()).await;
+        host.publish((0..each).map(|n| Event {
+            subject: Some(format!("s{}", n % 5)),
+            ..event(round * each + n, "a")
+        }))
+        .await;
+    }
+    for sequence in 1..=rounds * each {
+        attempts += if sequence % 3 == 0 { 2 } else { 1 };
+    }
+    let settled = host.settled(attempts).await;
+    let acks = settled.iter().filter(|one| one.outcome == Outcome::Ack);
+    let mut handled: Vec<u64> = acks.map(|one| one.entry.sequence.0).collect();
+    handled.sort_unstable();
+    assert_eq!(handled, (1..=(rounds * each) as u64).collect::<Vec<u64>>());
+    host.stop().await;
+}
