@@ -10,8 +10,7 @@ mod timestamp;
 use iri_string::spec::UriSpec;
 use iri_string::validate;
 
-use crate::MediaType;
-use crate::limits;
+use crate::{MediaType, Timestamp, limits};
 
 /// The names that the specification defines. No extension attribute has one.
 pub(crate) const CORE: [&str; 8] = [
@@ -210,10 +209,17 @@ fn broken_rule(syntax: Syntax, value: &str) -> Option<Rule> {
             validate::absolute_iri::<UriSpec>(value).is_ok(),
             Rule::AbsoluteUri,
         ),
-        Syntax::Timestamp => (timestamp::is_timestamp(value), Rule::Timestamp),
+        Syntax::Timestamp => (timestamp::millis(value).is_some(), Rule::Timestamp),
         Syntax::MediaType => (MediaType::parse(value).is_some(), Rule::MediaType),
     };
     (!holds).then_some(rule)
+}
+
+/// The moment that a timestamp means, if the text is one. What is before 1970 is
+/// the beginning of 1970.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    let millis = timestamp::millis(text)?;
+    Some(Timestamp::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
 /// Whether the String type of the type system disallows the character: the

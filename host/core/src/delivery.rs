@@ -4,19 +4,23 @@
 //!            Begin                Finished(Ack)
 //!   Ready ──────────> Running ─────────────────────> Done
 //!     ^                 │ │
-//!     │ Due             │ │ Finished(Reject), or attempts or age used up
+//!     │ due             │ │ Finished(Reject), or attempts used up, or expired
 //!     │                 │ v
 //!   Waiting <───────────┘ Dead
 //!     ^  Finished(Retry)   │
-//!     └────────────────────┘ Redrive
+//!     └────────────────────┘ redrive
 //! ```
+//!
+//! [`step`] decides on the arrows with capitals; a delivery that waits, or is
+//! dead, is in the journal, which knows when it is due and makes it so when an
+//! operator drives it again.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Event, HandlerName, Outcome, Random, RetryPolicy, Sequence, Timestamp};
+use crate::{Event, Expiry, HandlerName, Outcome, Random, RetryPolicy, Sequence, Timestamp};
 
 /// The identity of a delivery: one event for one handler.
 ///
@@ -144,6 +148,16 @@ impl State {
         attempt: 1,
         forgiven: 0,
     };
+
+    /// Where a delivery stands once the attempt that runs was given up: it may
+    /// begin the same attempt again, which does not count twice.
+    #[must_use]
+    pub fn given_up(self) -> Self {
+        match self {
+            Self::Running { attempt, forgiven } => Self::Ready { attempt, forgiven },
+            other => other,
+        }
+    }
 }
 
 /// What happens to a delivery.
@@ -153,12 +167,6 @@ pub enum Input {
     Begin,
     /// The attempt ended.
     Finished(Outcome),
-    /// The attempt was given up before it ended; it does not count.
-    Abandoned,
-    /// Time went by.
-    Tick,
-    /// An operator wants a dead letter tried again.
-    Redrive,
 }
 
 /// What must follow from a step.
@@ -169,6 +177,9 @@ pub enum Action {
         /// The attempt to make.
         attempt: u32,
     },
+    /// Do not invoke the handler: finish the attempt as rejected, for the
+    /// delivery has expired.
+    Expire,
     /// Settle it as handled, with its effects.
     SettleAck,
     /// Store that it waits until then.
@@ -178,26 +189,33 @@ pub enum Action {
     },
     /// Store it as a dead letter.
     SettleDead,
+    /// Store it as a dead letter, for it expires before it could be tried again.
+    SettleExpired,
 }
 
 /// One step in the life of a delivery.
 ///
 /// A pure function: it decides, the caller acts. An input that means nothing in
-/// a state, such as `Tick` while the attempt runs, changes nothing and asks for
-/// nothing.
+/// a state, such as `Begin` while the attempt runs, changes nothing and asks for
+/// nothing. Whoever drives a dead letter again forgives that it has expired.
 pub fn step(
     state: State,
     input: &Input,
     now: Timestamp,
-    accepted: Timestamp,
+    expiry: Expiry,
     policy: &RetryPolicy,
     random: &mut impl Random,
 ) -> (State, Option<Action>) {
+    let has_expired = |forgiven, at| forgiven == 0 && expiry.is_over(at);
     match (state, input) {
-        (State::Ready { attempt, forgiven }, Input::Begin) => (
-            State::Running { attempt, forgiven },
-            Some(Action::Invoke { attempt }),
-        ),
+        (State::Ready { attempt, forgiven }, Input::Begin) => {
+            let action = if has_expired(forgiven, now) {
+                Action::Expire
+            } else {
+                Action::Invoke { attempt }
+            };
+            (State::Running { attempt, forgiven }, Some(action))
+        }
         (State::Running { .. }, Input::Finished(Outcome::Ack)) => {
             (State::Done, Some(Action::SettleAck))
         }
@@ -206,9 +224,10 @@ pub fn step(
         }
         (State::Running { attempt, forgiven }, Input::Finished(Outcome::Retry(failure))) => {
             let made = attempt.saturating_sub(forgiven);
-            // Whoever drives a dead letter again forgives its age, too.
-            let since = if forgiven == 0 { accepted } else { now };
-            match policy.next(made, failure.after, since, now, random) {
+            let dead = State::Dead { attempts: attempt };
+            match policy.next(made, failure.after, now, random) {
+                None => (dead, Some(Action::SettleDead)),
+                Some(due) if has_expired(forgiven, due) => (dead, Some(Action::SettleExpired)),
                 Some(due) => (
                     State::Waiting {
                         attempt: attempt.saturating_add(1),
@@ -217,28 +236,8 @@ pub fn step(
                     },
                     Some(Action::SettleRetry { due }),
                 ),
-                None => (State::Dead { attempts: attempt }, Some(Action::SettleDead)),
             }
         }
-        (State::Running { attempt, forgiven }, Input::Abandoned) => {
-            (State::Ready { attempt, forgiven }, None)
-        }
-        (
-            State::Waiting {
-                attempt,
-                forgiven,
-                due,
-            },
-            Input::Tick,
-        ) if now >= due => (State::Ready { attempt, forgiven }, None),
-        (State::Dead { attempts }, Input::Redrive) => (
-            State::Waiting {
-                attempt: attempts.saturating_add(1),
-                forgiven: attempts,
-                due: now,
-            },
-            Some(Action::SettleRetry { due: now }),
-        ),
         (state, _) => (state, None),
     }
 }
@@ -260,13 +259,42 @@ mod tests {
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn expiry(max_age: Duration) -> Expiry {
+        Expiry::of(&Event::default(), NOW, max_age)
+    }
+
+    fn go_at(now: Timestamp, state: State, input: &Input) -> (State, Option<Action>) {
+        let policy = RetryPolicy::default();
+        step(state, input, now, expiry(DAY), &policy, &mut Zero)
+    }
 
     fn go(state: State, input: &Input) -> (State, Option<Action>) {
-        step(state, input, NOW, NOW, &RetryPolicy::default(), &mut Zero)
+        go_at(NOW, state, input)
     }
 
     fn retry() -> Input {
         Input::Finished(Outcome::Retry(Failure::new(Code::Retry, "later")))
+    }
+
+    fn reject() -> Input {
+        Input::Finished(Outcome::Reject(Failure::new(Code::Reject, "no")))
+    }
+
+    /// What the journal makes of a delivery that waits, once it is due, and of a
+    /// dead letter that is driven again.
+    fn from_the_journal(state: State) -> State {
+        match state {
+            State::Waiting {
+                attempt, forgiven, ..
+            } => State::Ready { attempt, forgiven },
+            State::Dead { attempts } => State::Ready {
+                attempt: attempts + 1,
+                forgiven: attempts,
+            },
+            other => other,
+        }
     }
 
     #[test]
@@ -278,7 +306,7 @@ mod tests {
             assert_eq!(action, Some(Action::Invoke { attempt }));
             if attempt < 3 {
                 (state, _) = go(state, &retry());
-                (state, _) = go(state, &Input::Tick);
+                state = from_the_journal(state);
             }
         }
         assert_eq!(
@@ -301,7 +329,9 @@ mod tests {
                     last,
                     "round {round}, attempt {n}"
                 );
-                (state, _) = go(state, &Input::Tick);
+                if !last {
+                    state = from_the_journal(state);
+                }
             }
             assert_eq!(
                 state,
@@ -309,44 +339,53 @@ mod tests {
                     attempts: 8 * round
                 }
             );
-            (state, _) = go(state, &Input::Redrive);
-            (state, _) = go(state, &Input::Tick);
+            state = from_the_journal(state);
         }
     }
 
     #[test]
-    fn a_redrive_forgives_the_age() {
-        let old = Timestamp::from_millis(0);
-        let now = old.after(Duration::from_secs(3 * 24 * 60 * 60));
-        let policy = RetryPolicy::default();
-        let fail = |forgiven| {
-            let running = State::Running {
-                attempt: forgiven + 1,
-                forgiven,
-            };
-            step(running, &retry(), now, old, &policy, &mut Zero).1
-        };
+    fn no_attempt_begins_once_the_delivery_has_expired() {
+        let over = NOW.after(DAY);
+        let (state, action) = go_at(over, State::NEW, &Input::Begin);
+        assert_eq!(action, Some(Action::Expire));
         assert_eq!(
-            fail(0),
-            Some(Action::SettleDead),
-            "too old to be tried again"
+            go_at(over, state, &reject()),
+            (State::Dead { attempts: 1 }, Some(Action::SettleDead))
         );
-        assert_eq!(fail(8), Some(Action::SettleRetry { due: now }));
     }
 
     #[test]
-    fn an_abandoned_attempt_does_not_count() {
+    fn a_retry_that_would_come_too_late_is_a_dead_letter_at_once() {
         let running = State::Running {
-            attempt: 3,
+            attempt: 2,
             forgiven: 0,
         };
+        let late = Failure::new(Code::Retry, "later").with_after(Some(DAY));
+        let late = Input::Finished(Outcome::Retry(late));
         assert_eq!(
-            go(running, &Input::Abandoned).0,
-            State::Ready {
-                attempt: 3,
-                forgiven: 0
-            }
+            go(running, &late),
+            (State::Dead { attempts: 2 }, Some(Action::SettleExpired))
         );
+    }
+
+    #[test]
+    fn a_redrive_forgives_that_a_delivery_has_expired() {
+        let over = NOW.after(3 * DAY);
+        let redriven = from_the_journal(State::Dead { attempts: 8 });
+        let (state, action) = go_at(over, redriven, &Input::Begin);
+        assert_eq!(action, Some(Action::Invoke { attempt: 9 }));
+        let (_, action) = go_at(over, state, &retry());
+        assert_eq!(action, Some(Action::SettleRetry { due: over }));
+    }
+
+    #[test]
+    fn an_attempt_that_was_given_up_does_not_count() {
+        let ready = State::Ready {
+            attempt: 3,
+            forgiven: 2,
+        };
+        assert_eq!(go(ready, &Input::Begin).0.given_up(), ready);
+        assert_eq!(State::Done.given_up(), State::Done);
     }
 
     #[test]
@@ -376,50 +415,69 @@ mod tests {
         }
     }
 
-    fn any_input() -> impl Strategy<Value = Input> {
+    /// What may happen to a delivery: a step, or something outside of it.
+    #[derive(Clone, Debug)]
+    enum Happening {
+        Step(Input),
+        GivenUp,
+        FromTheJournal,
+    }
+
+    fn any_happening() -> impl Strategy<Value = Happening> {
         prop_oneof![
-            Just(Input::Begin),
-            Just(Input::Finished(Outcome::Ack)),
-            Just(Input::Finished(Outcome::Reject(Failure::new(
-                Code::Reject,
-                "no"
-            )))),
-            Just(retry()),
-            Just(Input::Abandoned),
-            Just(Input::Tick),
-            Just(Input::Redrive),
+            Just(Happening::Step(Input::Begin)),
+            Just(Happening::Step(Input::Finished(Outcome::Ack))),
+            Just(Happening::Step(reject())),
+            Just(Happening::Step(retry())),
+            Just(Happening::GivenUp),
+            Just(Happening::FromTheJournal),
         ]
     }
 
     proptest! {
         /// Whatever happens: attempts only grow, by one with each finished
         /// attempt; no more are made than the policy allows between redrives;
-        /// what is done stays done; a settlement follows only on an attempt or
-        /// a redrive.
+        /// none begins once the delivery has expired, unless it was redriven;
+        /// what is done stays done; a settlement follows only on an attempt.
         #[test]
         fn keeps_its_invariants(
-            inputs in proptest::collection::vec((any_input(), 0_u64..5_000), 0..200),
+            happenings in proptest::collection::vec((any_happening(), 0_u64..5_000), 0..200),
             attempts in 1_u32..5,
+            max_age in 0_u64..200_000,
         ) {
-            let policy = RetryPolicy { attempts, max_age: Duration::MAX, ..RetryPolicy::default() };
+            let max_age = Duration::from_millis(max_age);
+            let policy = RetryPolicy { attempts, max_age, ..RetryPolicy::default() };
             let mut state = State::NEW;
             let mut now = NOW;
             let mut expected_attempt = 1;
             let mut since_redrive = 0;
-            for (input, passed) in inputs {
+            let mut redriven = false;
+            for (happening, passed) in happenings {
                 now = now.after(Duration::from_millis(passed));
                 let before = state;
-                let action;
-                (state, action) = step(state, &input, now, NOW, &policy, &mut Zero);
+                let mut action = None;
+                match happening {
+                    Happening::GivenUp => state = state.given_up(),
+                    Happening::FromTheJournal => {
+                        if matches!(state, State::Dead { .. }) {
+                            since_redrive = 0;
+                            redriven = true;
+                        }
+                        state = from_the_journal(state);
+                    }
+                    Happening::Step(input) => {
+                        (state, action) =
+                            step(state, &input, now, expiry(max_age), &policy, &mut Zero);
+                    }
+                }
                 match action {
                     Some(Action::Invoke { attempt }) => {
                         let began = matches!(before, State::Ready { .. });
                         prop_assert!(began);
                         prop_assert_eq!(attempt, expected_attempt);
+                        prop_assert!(redriven || now < NOW.after(max_age));
                     }
-                    Some(Action::SettleRetry { .. }) if input == Input::Redrive => {
-                        since_redrive = 0;
-                    }
+                    Some(Action::Expire) => prop_assert!(!redriven && now >= NOW.after(max_age)),
                     Some(_) => {
                         let ran = matches!(before, State::Running { .. });
                         prop_assert!(ran);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::attribute::{self, AttributeError, Rule, Syntax};
+use crate::expiry::EXPIRY_TIME;
 use crate::limits;
 
 /// An event's position in the journal. The first is 1.
@@ -129,7 +130,11 @@ impl Event {
         }
         for (name, value) in &self.extensions {
             attribute::check_extension_name(name)?;
-            attribute::check_value(name, Syntax::Text, value)?;
+            let syntax = match name.as_str() {
+                EXPIRY_TIME => Syntax::Timestamp,
+                _ => Syntax::Text,
+            };
+            attribute::check_value(name, syntax, value)?;
         }
         Ok(())
     }
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn the_error_names_the_attribute_and_the_rule() {
         type Row = (fn(&mut Event), &'static str, &'static str);
-        let rows: [Row; 11] = [
+        let rows: [Row; 12] = [
             (|e| e.id.clear(), "id", "empty"),
             (|e| e.source.clear(), "source", "empty"),
             (|e| e.source = "a b".into(), "source", "uri-reference"),
@@ -215,6 +220,11 @@ mod tests {
                 |e| drop(e.extensions.insert("data".into(), "c".into())),
                 "data",
                 "reserved",
+            ),
+            (
+                |e| drop(e.extensions.insert("expirytime".into(), "soon".into())),
+                "expirytime",
+                "timestamp",
             ),
         ];
         for (change, attribute, rule) in rows {

@@ -14,6 +14,7 @@ mod delivery;
 mod descriptor;
 mod digest;
 mod event;
+mod expiry;
 mod filter;
 pub mod formats;
 mod grants;
@@ -34,6 +35,7 @@ pub use delivery::{Action, DeliveryId, Input, ParseDeliveryIdError, State, step}
 pub use descriptor::{Capability, Descriptor, HandlerName, HandlerNameError, Instances, Order};
 pub use digest::{Digest, ParseDigestError};
 pub use event::{Event, EventError, Sequence};
+pub use expiry::Expiry;
 pub use filter::{Filter, PatternError, TypePattern};
 pub use grants::{Authority, AuthorityError, Grants, Network, NetworkError, Secret};
 pub use index::TypeIndex;

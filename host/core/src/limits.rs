@@ -516,3 +516,6 @@ pub const APPROVALS_WAITING_MAX: usize = 16;
 /// How far the system's clock may be from the host's before the log tells that it
 /// was put forward or back.
 pub const CLOCK_STEP: Duration = Duration::from_secs(60);
+
+/// How long a handler begins no attempt after the host had no room for one.
+pub const BUSY_PAUSE: Duration = Duration::from_secs(1);

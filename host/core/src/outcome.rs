@@ -117,12 +117,17 @@ pub enum Code {
     Draft,
     /// The chain of causes is longer than it may be.
     Depth,
-    /// The host could not run the attempt.
+    /// The event was too old for an attempt.
+    Expired,
+    /// The host failed during the attempt.
     Host,
+    /// The host had no room for the attempt. It was not made, so it does not
+    /// count and is not stored.
+    Busy,
 }
 
 impl Code {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Retry, "retry"),
         (Self::Reject, "reject"),
         (Self::Trap, "trap"),
@@ -130,7 +135,9 @@ impl Code {
         (Self::Memory, "memory"),
         (Self::Draft, "draft"),
         (Self::Depth, "depth"),
+        (Self::Expired, "expired"),
         (Self::Host, "host"),
+        (Self::Busy, "busy"),
     ];
 
     /// The code as it stands in the journal, in metrics and on the screen.

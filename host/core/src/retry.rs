@@ -23,7 +23,8 @@ pub struct RetryPolicy {
     pub first: Duration,
     /// The longest pause before any attempt.
     pub max: Duration,
-    /// No attempt begins so long after the event was accepted.
+    /// No attempt begins so long after the first one might have: after the event
+    /// was accepted and its handler in service, whichever came later.
     pub max_age: Duration,
 }
 
@@ -40,14 +41,14 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// When the attempt after `made` attempts is due, or none if there is no
-    /// further one: the attempts are used up or the event would be too old.
+    /// further one: the attempts are used up.
     ///
-    /// `after` is the handler's own wish: the attempt is not due before it.
+    /// `after` is the handler's own wish: the attempt is not due before it. A wish
+    /// for longer than `max_age` is one for no further attempt.
     pub fn next(
         &self,
         made: u32,
         after: Option<Duration>,
-        accepted: Timestamp,
         now: Timestamp,
         random: &mut impl Random,
     ) -> Option<Timestamp> {
@@ -60,8 +61,7 @@ impl RetryPolicy {
             .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         let bound = u64::try_from(bound.min(self.max).as_millis()).unwrap_or(u64::MAX);
         let pause = Duration::from_millis(random.up_to(bound)).max(after.unwrap_or_default());
-        let due = now.after(pause);
-        (due < accepted.after(self.max_age)).then_some(due)
+        (pause <= self.max_age).then(|| now.after(pause))
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn pause(made: u32, after: Option<Duration>) -> Option<Duration> {
-        let due = RetryPolicy::default().next(made, after, START, START, &mut Largest);
+        let due = RetryPolicy::default().next(made, after, START, &mut Largest);
         due.map(|due| due.since(START))
     }
 
@@ -95,7 +95,7 @@ mod tests {
             attempts: u32::MAX,
             ..RetryPolicy::default()
         };
-        let due = many.next(1_000, None, START, START, &mut Largest).unwrap();
+        let due = many.next(1_000, None, START, &mut Largest).unwrap();
         assert_eq!(due.since(START), Duration::from_secs(300));
     }
 
@@ -112,13 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_too_old_is_not_tried_again() {
-        let policy = RetryPolicy {
-            max_age: Duration::from_secs(10),
-            ..RetryPolicy::default()
-        };
-        let late = START.after(Duration::from_millis(9_500));
-        assert_eq!(policy.next(1, None, START, late, &mut Largest), None);
-        assert!(policy.next(1, None, START, START, &mut Largest).is_some());
+    fn a_wish_for_a_pause_beyond_the_age_is_one_for_no_attempt() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert_eq!(pause(1, Some(day)), Some(day));
+        assert_eq!(pause(1, Some(day + Duration::from_millis(1))), None);
+        assert_eq!(pause(1, Some(Duration::MAX)), None);
     }
 }

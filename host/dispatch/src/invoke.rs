@@ -41,3 +41,15 @@ pub struct Completion {
     /// How long it took.
     pub took: Duration,
 }
+
+impl Completion {
+    /// The end of an attempt in which the handler did nothing.
+    pub(crate) fn idle(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            drafts: Vec::new(),
+            state: StateAccess::default(),
+            took: Duration::ZERO,
+        }
+    }
+}

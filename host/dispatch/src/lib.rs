@@ -14,6 +14,7 @@ mod lanes;
 mod notice;
 mod pump;
 mod subscription;
+mod window;
 
 pub use dispatch::{Dispatch, Error, Options, Stop, SubscriptionView};
 pub use effects::SOURCE_PREFIX;

@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
-use waystation_core::{DeliveryId, HandlerName, Random, Sequence, Timestamp, TypeIndex};
+use waystation_core::{DeliveryId, Expiry, HandlerName, Random, Sequence, Timestamp, TypeIndex};
 use waystation_journal::{
     Commit, Due, Entry, Error as JournalError, Journal, Position, Settlement,
 };
@@ -82,7 +82,7 @@ enum Finished {
     Lane(Slot, LaneRead, Result<Vec<Arc<Entry>>, JournalError>),
     ReadAgain(Slot, Option<LaneRead>),
     Open(Box<Opening>),
-    Opened(Box<Opening>, Result<Position, JournalError>),
+    Opened(Box<Opening>, Result<Opened, JournalError>),
     Due(Slot, Result<DueAnswer, JournalError>),
     Settled(
         Vec<InSettlement>,
@@ -91,6 +91,7 @@ enum Finished {
     ),
     Advanced(Vec<(Slot, Sequence)>, Result<(), JournalError>),
     Settle(Vec<InSettlement>, Vec<Settlement>),
+    Rested(Slot),
 }
 
 /// A handler whose subscription is being opened.
@@ -100,19 +101,33 @@ struct Opening {
     done: oneshot::Sender<Result<(), Error>>,
 }
 
+/// A subscription as the journal knows it.
+struct Opened {
+    position: Position,
+    clock_was_put_back: bool,
+}
+
 /// The deliveries of a subscription that are due, and when the next one is.
 struct DueAnswer {
     due: Vec<Due>,
+    /// Those that were asked for one by one.
+    overdue: Vec<Sequence>,
     next: Option<Timestamp>,
 }
 
-/// An attempt that ended.
-struct Completed {
+/// An attempt that runs.
+struct Begun {
     slot: Slot,
     serving: Serving,
     pending: Pending,
     delivery: DeliveryId,
     started: Timestamp,
+    expiry: Expiry,
+}
+
+/// An attempt that ended.
+struct Completed {
+    begun: Begun,
     completion: Completion,
 }
 
@@ -303,7 +318,8 @@ impl Pump {
             }
             Finished::ReadAgain(slot, lane) => self.reread(slot, lane),
             Finished::Open(opening) => self.open(opening),
-            Finished::Opened(opening, position) => self.opened(opening, position),
+            Finished::Opened(opening, opened) => self.opened(opening, opened),
+            Finished::Rested(slot) => self.rested(slot),
             Finished::Due(slot, Ok(answer)) => self.due(slot, answer),
             Finished::Due(slot, Err(error)) => {
                 if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use waystation_core::{Order, Sequence, Settings, State, Timestamp, lane_of, limits};
+use waystation_core::{Expiry, Order, Sequence, Settings, State, Timestamp, lane_of, limits};
 use waystation_journal::{Due, Entry, Position, SubscriptionId};
 
 use crate::Invoke;
 use crate::lanes::{Entered, LANE_BATCH, Lanes, Next};
+use crate::window::Window;
 
 /// A delivery in memory.
 #[derive(Clone, Debug)]
@@ -46,6 +47,10 @@ pub(crate) struct Subscription {
     pub(crate) id: SubscriptionId,
     /// None while the handler is retired.
     pub(crate) serving: Option<Serving>,
+    /// When its handler came into service: no event could be attempted before.
+    serving_since: Timestamp,
+    /// Whether it begins no attempt for a moment, for the host had no room for one.
+    pub(crate) resting: bool,
     /// How far it has read while it lags behind the feed; none while it keeps up.
     pub(crate) lagging: Option<Sequence>,
     /// Whether a read of its backlog is under way.
@@ -58,7 +63,7 @@ pub(crate) struct Subscription {
     /// Deliveries that may run.
     pub(crate) ready: VecDeque<Pending>,
     /// Deliveries that the cursor waits for.
-    window: BTreeSet<Sequence>,
+    window: Window,
     lanes: Lanes<Pending>,
     /// The lanes that must read what they left in the journal, and from where.
     pub(crate) lane_reads: Vec<LaneRead>,
@@ -71,7 +76,7 @@ pub(crate) struct Subscription {
     /// Whether it must be asked once more after that.
     pub(crate) ask_again: bool,
     /// Waiting deliveries that were taken from the journal and are not settled yet.
-    pub(crate) taken: BTreeSet<Sequence>,
+    taken: Window,
     /// The cursor as last stored.
     pub(crate) stored_cursor: Sequence,
     /// Whether something was settled since.
@@ -83,13 +88,22 @@ pub(crate) struct Subscription {
     /// Whether the journal has a waiting delivery whose last settlement was still
     /// on its way here.
     pub(crate) ask_when_settled: bool,
+    /// Waiting deliveries that are due whatever the journal says, for the clock
+    /// was put back since that was written.
+    overdue: BTreeSet<Sequence>,
 }
 
 impl Subscription {
-    /// A subscription as the journal knows it. `feed` is how far the feed has come.
-    pub(crate) fn open(position: Position, feed: Sequence) -> Self {
+    /// A subscription as the journal knows it. `feed` is how far the feed has come;
+    /// `clock_was_put_back` tells whether the times in the journal are ahead of the
+    /// clock.
+    pub(crate) fn open(position: Position, feed: Sequence, clock_was_put_back: bool) -> Self {
         let mut lanes = Lanes::default();
+        let mut overdue = BTreeSet::new();
         for (sequence, lane) in &position.held {
+            if clock_was_put_back {
+                overdue.insert(*sequence);
+            }
             if let Some(lane) = lane {
                 lanes.hold(lane, *sequence);
             }
@@ -97,30 +111,36 @@ impl Subscription {
         Self {
             id: position.subscription,
             serving: None,
+            serving_since: Timestamp::default(),
+            resting: false,
             lagging: (position.cursor < feed).then_some(position.cursor),
             reading: false,
             after: position.cursor,
             settled: position.settled,
             ready: VecDeque::new(),
-            window: BTreeSet::new(),
+            window: Window::default(),
             lanes,
             lane_reads: Vec::new(),
             running: 0,
             wake: None,
             asking: false,
             ask_again: false,
-            taken: BTreeSet::new(),
+            taken: Window::default(),
             stored_cursor: position.cursor,
             dirty: false,
             order: Order::None,
             kept_out: BTreeMap::new(),
             ask_when_settled: false,
+            overdue,
         }
     }
 
     /// Puts a generation into service. Lanes that are not free when the order
     /// does not matter any more run empty first.
-    pub(crate) fn serve(&mut self, serving: Serving) {
+    pub(crate) fn serve(&mut self, serving: Serving, now: Timestamp) {
+        if self.serving.is_none() {
+            self.serving_since = now;
+        }
         self.order = serving.settings.order;
         self.serving = Some(serving);
         for (key, next) in self.lanes.rouse() {
@@ -128,9 +148,16 @@ impl Subscription {
         }
     }
 
+    /// When a delivery of this event expires under these settings. The time that
+    /// the host was down or the handler out of service does not make it older.
+    pub(crate) fn expiry(&self, entry: &Entry, settings: &Settings) -> Expiry {
+        let since = entry.accepted.max(self.serving_since);
+        Expiry::of(&entry.event, since, settings.retry.max_age)
+    }
+
     /// Whether another delivery may be held in memory.
     pub(crate) fn has_room(&self) -> bool {
-        self.window.len() < limits::WINDOW_DELIVERIES
+        self.window.has_room()
     }
 
     /// Whether enough was settled to read more of the backlog.
@@ -138,7 +165,7 @@ impl Subscription {
         self.serving.is_some()
             && !self.reading
             && self.lagging.is_some()
-            && self.window.len() <= limits::WINDOW_DELIVERIES / 2
+            && self.window.is_half_empty()
     }
 
     /// Takes a new delivery in. One that was settled before is left out.
@@ -148,7 +175,7 @@ impl Subscription {
         }
         let sequence = entry.sequence;
         let lane = self.lane(&entry).map(str::to_owned);
-        let pending = Pending::new(entry, lane.clone());
+        let pending = Pending::new(entry.clone(), lane.clone());
         let entered = match lane {
             None => Entered::Run(pending),
             Some(lane) => self.lanes.enter(&lane, sequence, pending),
@@ -158,7 +185,7 @@ impl Subscription {
             Entered::Queued => {}
             Entered::Left => return,
         }
-        self.window.insert(sequence);
+        self.window.insert(&entry);
     }
 
     /// Whether a delivery is none of its business or was settled before.
@@ -192,7 +219,7 @@ impl Subscription {
                 && !self.is_known(&entry)
                 && lane_of(Order::Key, &entry.event) == Some(key);
             if is_its {
-                self.window.insert(entry.sequence);
+                self.window.insert(&entry);
                 found.push((entry.sequence, Pending::new(entry, Some(key.to_owned()))));
             }
             if left.is_none() || found.len() == LANE_BATCH {
@@ -215,7 +242,7 @@ impl Subscription {
     /// Does what a lane does next.
     fn proceed(&mut self, key: &str, next: Next<Pending>, dropped: &[Sequence]) {
         for sequence in dropped {
-            self.window.remove(sequence);
+            self.window.remove(*sequence);
         }
         match next {
             Next::Nothing => {}
@@ -239,14 +266,26 @@ impl Subscription {
             self.kept_out.insert(sequence, lane.clone());
             return;
         }
-        self.taken.insert(sequence);
-        let attempt = due.attempts.saturating_add(1);
-        let state = State::Ready {
-            attempt,
-            forgiven: due.forgiven,
-        };
-        let entry = due.entry.clone();
-        self.ready.push_back(Pending { entry, state, lane });
+        self.overdue.remove(&sequence);
+        self.taken.insert(&due.entry);
+        self.ready.push_back(Pending {
+            entry: due.entry.clone(),
+            state: due.state(),
+            lane,
+        });
+    }
+
+    /// The waiting deliveries that are due whatever the journal says and could be
+    /// taken in now, at most so many.
+    pub(crate) fn overdue(&self, limit: usize) -> Vec<Sequence> {
+        let known = |sequence| self.has(sequence) || self.kept_out.contains_key(&sequence);
+        let free = self.overdue.iter().copied().filter(|one| !known(*one));
+        free.take(limit).collect()
+    }
+
+    /// Notes that a delivery does not wait any more, so it is not overdue either.
+    pub(crate) fn waits_no_more(&mut self, sequence: Sequence) {
+        self.overdue.remove(&sequence);
     }
 
     /// Notes that an attempt of a delivery was settled durably. `waits` tells
@@ -255,9 +294,9 @@ impl Subscription {
     pub(crate) fn settled(&mut self, pending: &Pending, waits: bool) -> bool {
         let sequence = pending.entry.sequence;
         self.dirty = true;
-        self.window.remove(&sequence);
+        self.window.remove(sequence);
         let was_full = !self.takes_more();
-        self.taken.remove(&sequence);
+        self.taken.remove(sequence);
         let mut lets_in = false;
         if let Some(lane) = &pending.lane {
             let (next, dropped) = self.lanes.leave(lane, sequence, waits);
@@ -270,34 +309,33 @@ impl Subscription {
     /// Has the attempt that a delivery made last made again, before all others.
     /// It does not count.
     pub(crate) fn again(&mut self, mut pending: Pending) {
-        if let State::Running { attempt, forgiven } = pending.state {
-            pending.state = State::Ready { attempt, forgiven };
-        }
+        pending.state = pending.state.given_up();
         self.ready.push_front(pending);
     }
 
     /// Whether more waiting deliveries may be taken from the journal.
     pub(crate) fn takes_more(&self) -> bool {
-        self.taken.len() + self.kept_out.len() < limits::WINDOW_DELIVERIES
+        let taken = self.taken.len() + self.kept_out.len();
+        self.taken.has_room() && taken < limits::WINDOW_DELIVERIES
     }
 
     /// The waiting deliveries that the journal should not give again.
     pub(crate) fn not_again(&self) -> Vec<Sequence> {
         self.taken
-            .iter()
-            .chain(self.kept_out.keys())
-            .copied()
+            .sequences()
+            .chain(self.kept_out.keys().copied())
             .collect()
     }
 
     /// Whether a delivery is in memory.
     pub(crate) fn has(&self, sequence: Sequence) -> bool {
-        self.window.contains(&sequence) || self.taken.contains(&sequence)
+        self.window.contains(sequence) || self.taken.contains(sequence)
     }
 
     /// Whether an attempt may begin.
     pub(crate) fn can_run(&self) -> bool {
-        !self.ready.is_empty()
+        !self.resting
+            && !self.ready.is_empty()
             && self
                 .serving
                 .as_ref()
@@ -308,8 +346,8 @@ impl Subscription {
     /// the feed has come.
     pub(crate) fn cursor(&self, feed: Sequence) -> Sequence {
         let read = self.lagging.unwrap_or(feed).max(self.after);
-        let open = self.window.first().copied().into_iter();
-        match open.chain(self.lanes.first_left()).min() {
+        let open = self.window.sequences().next();
+        match open.into_iter().chain(self.lanes.first_left()).min() {
             Some(first) => Sequence(first.0.saturating_sub(1)).min(read),
             None => read,
         }

@@ -274,12 +274,11 @@ pub struct Due {
 }
 
 impl Due {
-    /// Where the delivery stands.
+    /// Where the delivery stands once it is due.
     pub fn state(&self) -> State {
-        State::Waiting {
+        State::Ready {
             attempt: self.attempts.saturating_add(1),
             forgiven: self.forgiven,
-            due: self.due,
         }
     }
 }

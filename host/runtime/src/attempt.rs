@@ -43,7 +43,7 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
         .downcast_ref::<wasmtime::PoolConcurrencyLimitError>()
         .is_some()
     {
-        return Failure::new(Code::Host, format!("no instance is free: {error}"));
+        return Failure::new(Code::Busy, format!("no instance is free: {error}"));
     }
     let mut text = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         Some(exit) => format!("the handler ended itself with status {}", exit.0),

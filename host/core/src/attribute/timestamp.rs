@@ -1,36 +1,53 @@
-//! The syntax of a timestamp. The text itself is kept as received, so nothing
-//! is made of it but a yes or a no.
+//! The syntax of a timestamp, and the moment that it means. The text itself is
+//! kept as received.
 
-/// Whether the text is a `date-time` of RFC 3339, section 5.6, with the ranges of
-/// section 5.7.
+/// The days from the first of the year 0 to the first of 1970.
+const DAYS_TO_1970: i64 = 719_528;
+
+/// The moment, in milliseconds since 1970, of a `date-time` of RFC 3339, section
+/// 5.6, with the ranges of section 5.7; none if the text is not one.
 ///
 /// A second 60 is allowed where a leap second can be: in the last minute of a
-/// day in UTC. Which days had one is not known here.
-pub(super) fn is_timestamp(text: &str) -> bool {
+/// day in UTC. Which days had one is not known here, and it means the same
+/// moment as the second after it.
+pub(super) fn millis(text: &str) -> Option<i64> {
     let mut rest = text;
-    date_time(&mut rest).is_some() && rest.is_empty()
+    date_time(&mut rest).filter(|_| rest.is_empty())
 }
 
-fn date_time(rest: &mut &str) -> Option<()> {
-    date(rest)?;
+fn date_time(rest: &mut &str) -> Option<i64> {
+    let days = date(rest)?;
     one_of(rest, "Tt")?;
     let hour = number(rest, 2, 0..=23)?;
     one_of(rest, ":")?;
     let minute = number(rest, 2, 0..=59)?;
     one_of(rest, ":")?;
     let second = number(rest, 2, 0..=60)?;
-    fraction(rest)?;
+    let millis = fraction(rest)?;
     let offset = offset_minutes(rest)?;
     let minute_of_day = (hour * 60 + minute - offset).rem_euclid(24 * 60);
-    (second < 60 || minute_of_day == 24 * 60 - 1).then_some(())
+    if second == 60 && minute_of_day != 24 * 60 - 1 {
+        return None;
+    }
+    let minutes = days * 24 * 60 + i64::from(hour * 60 + minute - offset);
+    Some((minutes * 60 + i64::from(second)) * 1000 + millis)
 }
 
-fn date(rest: &mut &str) -> Option<()> {
+/// Takes a date, as days since 1970.
+fn date(rest: &mut &str) -> Option<i64> {
     let year = number(rest, 4, 0..=9999)?;
     one_of(rest, "-")?;
     let month = number(rest, 2, 1..=12)?;
     one_of(rest, "-")?;
-    number(rest, 2, 1..=days_in(year, month)).map(drop)
+    let day = number(rest, 2, 1..=days_in(year, month))?;
+    let months: i32 = (1..month).map(|month| days_in(year, month)).sum();
+    Some(days_before(i64::from(year)) + i64::from(months + day - 1) - DAYS_TO_1970)
+}
+
+/// The days from the first of the year 0, which was a leap year, to the first of
+/// this one.
+fn days_before(year: i64) -> i64 {
+    365 * year + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400
 }
 
 fn days_in(year: i32, month: i32) -> i32 {
@@ -44,12 +61,21 @@ fn days_in(year: i32, month: i32) -> i32 {
 }
 
 /// Takes the fraction of a second, if one is there: a dot and at least one digit.
-fn fraction(rest: &mut &str) -> Option<()> {
+/// Gives back the whole milliseconds.
+fn fraction(rest: &mut &str) -> Option<i64> {
     let Some(digits) = rest.strip_prefix('.') else {
-        return Some(());
+        return Some(0);
     };
     *rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
-    (rest.len() < digits.len()).then_some(())
+    if rest.len() == digits.len() {
+        return None;
+    }
+    let millis = [100, 10, 1].iter().zip(digits.chars());
+    Some(
+        millis
+            .map_while(|(unit, c)| Some(unit * i64::from(c.to_digit(10)?)))
+            .sum(),
+    )
 }
 
 fn offset_minutes(rest: &mut &str) -> Option<i32> {
@@ -87,7 +113,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: bool) {
-        assert_eq!(is_timestamp(text), expected, "{text:?}");
+        assert_eq!(millis(text).is_some(), expected, "{text:?}");
     }
 
     #[test]
@@ -111,6 +137,22 @@ mod tests {
             "1991-01-01T05:29:60.5+05:30",
         ] {
             check(text, true);
+        }
+    }
+
+    #[test]
+    fn means_the_moment_that_it_names() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T00:00:00.0019Z", 1),
+            ("1969-12-31T23:59:59.9Z", -100),
+            ("2001-09-09T03:46:40+02:00", 1_000_000_000_000),
+            ("2000-02-29T12:00:00.25Z", 951_825_600_250),
+            ("1990-12-31T15:59:60-08:00", 662_688_000_000),
+            ("0000-01-01T00:00:00Z", -62_167_219_200_000),
+            ("9999-12-31T23:59:59Z", 253_402_300_799_000),
+        ] {
+            assert_eq!(millis(text), Some(expected), "{text:?}");
         }
     }
 

@@ -1,14 +1,11 @@
 //! Attempts: who may begin one, and who is next.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use waystation_core::{
-    Action, Code, DeliveryId, Failure, Input, Outcome, StateAccess, limits, step,
-};
+use waystation_core::{Action, Code, DeliveryId, Failure, Input, Outcome, limits, step};
 
-use super::{Chance, Completed, Pump, Slot};
+use super::{Begun, Chance, Completed, Pump, Slot};
 use crate::{Completion, Invocation};
 
 impl Pump {
@@ -34,7 +31,7 @@ impl Pump {
         }
     }
 
-    pub(super) fn begin_attempt(&mut self, slot: Slot) {
+    fn begin_attempt(&mut self, slot: Slot) {
         let Some((name, subscription)) = self.subscriptions.get_mut(slot) else {
             return;
         };
@@ -47,47 +44,60 @@ impl Pump {
             return;
         };
         let started = self.options.clock.now();
+        let expiry = subscription.expiry(&pending.entry, &serving.settings);
         let (state, action) = step(
             pending.state,
             &Input::Begin,
             started,
-            pending.entry.accepted,
+            expiry,
             &serving.settings.retry,
             &mut Chance(&mut self.random),
         );
-        let Some(Action::Invoke { attempt }) = action else {
+        let Some(action) = action else {
             tracing::error!(handler = %name, state = ?pending.state, "a delivery that is not ready");
             return;
         };
         pending.state = state;
         subscription.running += 1;
         self.running += 1;
-        let delivery = DeliveryId::new(name.clone(), pending.entry.sequence, &pending.entry.event);
+        let begun = Begun {
+            slot,
+            delivery: DeliveryId::new(name.clone(), pending.entry.sequence, &pending.entry.event),
+            serving,
+            pending,
+            started,
+            expiry,
+        };
+        match action {
+            Action::Invoke { attempt } => self.invoke(begun, attempt),
+            _ => self.complete(begun, Completion::idle(Outcome::Reject(expiry.failure()))),
+        }
+    }
+
+    /// Has the handler invoked on the workers.
+    fn invoke(&self, begun: Begun, attempt: u32) {
         let invocation = Invocation {
-            entry: pending.entry.clone(),
-            delivery: delivery.clone(),
+            entry: begun.pending.entry.clone(),
+            delivery: begun.delivery.clone(),
             attempt,
         };
         let completions = self.completions.clone();
         self.options.workers.spawn(async move {
-            let invoke = serving.invoke.clone();
+            let invoke = begun.serving.invoke.clone();
             let attempt = AssertUnwindSafe(async { invoke.invoke(invocation).await });
-            let completion = attempt.catch_unwind().await.unwrap_or_else(|_| Completion {
-                outcome: Outcome::Retry(Failure::new(Code::Host, "the host panicked")),
-                drafts: Vec::new(),
-                state: StateAccess::default(),
-                took: Duration::ZERO,
+            let completion = attempt.catch_unwind().await.unwrap_or_else(|_| {
+                let failure = Failure::new(Code::Host, "the host panicked");
+                Completion::idle(Outcome::Retry(failure))
             });
             // The pump is gone only when the host ends; then the attempt is
             // made again after the next start.
-            let _ = completions.send(Completed {
-                slot,
-                serving,
-                pending,
-                delivery,
-                started,
-                completion,
-            });
+            let _ = completions.send(Completed { begun, completion });
         });
+    }
+
+    /// Ends an attempt that needs no invocation.
+    fn complete(&self, begun: Begun, completion: Completion) {
+        // The pump holds the other end as long as it runs.
+        let _ = self.completions.send(Completed { begun, completion });
     }
 }

@@ -3,10 +3,10 @@
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use waystation_core::HandlerName;
-use waystation_journal::{Error as JournalError, Position};
+use waystation_core::{Clock, HandlerName};
+use waystation_journal::{Error as JournalError, Journal};
 
-use super::{Finished, JOURNAL_PAUSE, Opening, Pump, Slot};
+use super::{Finished, JOURNAL_PAUSE, Opened, Opening, Pump, Slot};
 use crate::dispatch::{Error, SubscriptionView};
 use crate::subscription::{Serving, Subscription};
 
@@ -30,23 +30,18 @@ impl Pump {
     }
 
     pub(super) fn open(&mut self, opening: Box<Opening>) {
-        let journal = self.journal.clone();
+        let (journal, clock) = (self.journal.clone(), self.options.clock.clone());
         self.work.push(
             async move {
-                let start = opening.serving.settings.start;
-                let position = journal.subscribe(&opening.name, start).await;
-                Finished::Opened(opening, position)
+                let opened = look_up(&*journal, &opening, &*clock).await;
+                Finished::Opened(opening, opened)
             }
             .boxed(),
         );
     }
 
-    pub(super) fn opened(
-        &mut self,
-        opening: Box<Opening>,
-        position: Result<Position, JournalError>,
-    ) {
-        if let Err(JournalError::Full | JournalError::NoSpace(_)) = &position {
+    pub(super) fn opened(&mut self, opening: Box<Opening>, opened: Result<Opened, JournalError>) {
+        if let Err(JournalError::Full | JournalError::NoSpace(_)) = &opened {
             let pause = sleep(JOURNAL_PAUSE);
             self.work
                 .push(pause.map(|()| Finished::Open(opening)).boxed());
@@ -57,10 +52,14 @@ impl Pump {
             serving,
             done,
         } = *opening;
-        let result = position.map(|position| {
+        let result = opened.map(|opened| {
             // Two installs of one new handler may both have asked the journal.
             let slot = self.names.get(&name).copied().unwrap_or_else(|| {
-                let subscription = Subscription::open(position, self.feed);
+                let Opened {
+                    position,
+                    clock_was_put_back,
+                } = opened;
+                let subscription = Subscription::open(position, self.feed, clock_was_put_back);
                 self.subscriptions.push((name.clone(), subscription));
                 self.subscriptions.len() - 1
             });
@@ -72,14 +71,15 @@ impl Pump {
 
     /// Puts a generation into service on a subscription.
     pub(super) fn serve(&mut self, slot: Slot, serving: Serving) {
+        let now = self.options.clock.now();
         self.index.remove(slot);
         for filter in &serving.settings.subscriptions {
             self.index.insert(slot, filter);
         }
         if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
-            subscription.serve(serving);
+            subscription.serve(serving, now);
         }
-        self.wake(slot, self.options.clock.now());
+        self.wake(slot, now);
         self.read_lanes(slot);
         self.read_backlog(slot);
         self.enqueue(slot);
@@ -101,4 +101,22 @@ impl Pump {
         view.sort_by(|a, b| a.handler.cmp(&b.handler));
         view
     }
+}
+
+/// Asks the journal where a subscription stands. The clock was put back while
+/// the host was down if the newest attempt began at a time that is yet to come.
+async fn look_up(
+    journal: &dyn Journal,
+    opening: &Opening,
+    clock: &dyn Clock,
+) -> Result<Opened, JournalError> {
+    let start = opening.serving.settings.start;
+    let position = journal.subscribe(&opening.name, start).await?;
+    let newest = journal.recent_attempts(None, 1).await?;
+    // Read last, for other handlers are attempting meanwhile.
+    let now = clock.now();
+    Ok(Opened {
+        position,
+        clock_was_put_back: newest.iter().any(|attempt| attempt.started > now),
+    })
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
-use waystation_core::{Action, Input, Outcome, State, StateAccess, step};
-use waystation_journal::{Commit, Disposition, Settlement, SubscriptionId};
+use tokio::time::{Instant, sleep};
+use waystation_core::{
+    Action, Code, Failure, Input, Outcome, State, StateAccess, Timestamp, limits, step,
+};
+use waystation_journal::{Commit, Disposition, Proposal, Settlement, SubscriptionId};
 
-use super::{CURSOR_PAUSE, Chance, Completed, Finished, InSettlement, Pump};
+use super::{Begun, CURSOR_PAUSE, Chance, Completed, Finished, InSettlement, Pump, Slot};
 use crate::effects::proposals;
 use crate::{Completion, Notice, Settled};
 
@@ -18,11 +20,13 @@ impl Pump {
         let mut settlements = Vec::with_capacity(ended.len());
         for completed in ended.drain(..) {
             self.running -= 1;
-            let slot = completed.slot;
+            let slot = completed.begun.slot;
             if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
                 subscription.running -= 1;
                 let id = subscription.id;
-                if let Some((note, settlement)) = self.conclude(completed, id) {
+                if is_busy(&completed.completion.outcome) {
+                    self.rest(completed.begun);
+                } else if let Some((note, settlement)) = self.conclude(completed, id) {
                     notes.push(note);
                     settlements.push(settlement);
                 }
@@ -33,98 +37,88 @@ impl Pump {
     }
 
     /// Decides what follows from an attempt.
-    pub(super) fn conclude(
+    fn conclude(
         &mut self,
         completed: Completed,
         subscription: SubscriptionId,
     ) -> Option<(InSettlement, Settlement)> {
-        let Completed {
-            slot,
-            serving,
-            pending,
-            delivery,
-            started,
-            completion,
-        } = completed;
-        let Completion {
-            mut outcome,
-            drafts,
-            state,
-            took,
-        } = completion;
-        let State::Running { attempt, forgiven } = pending.state else {
+        let Completed { begun, completion } = completed;
+        let State::Running { attempt, forgiven } = begun.pending.state else {
             return None;
         };
         let now = self.options.clock.now();
-        let mut publish = Vec::new();
-        if outcome == Outcome::Ack {
-            match proposals(drafts, &pending.entry, &delivery, &serving.settings, now) {
-                Ok(proposals) => publish = proposals,
-                Err(failure) => outcome = Outcome::Reject(failure),
-            }
-        }
+        let took = completion.took;
+        let (outcome, effects) = effects(completion, &begun, now);
+        let retry = &begun.serving.settings.retry;
         let (_, action) = step(
-            pending.state,
+            begun.pending.state,
             &Input::Finished(outcome.clone()),
             now,
-            pending.entry.accepted,
-            &serving.settings.retry,
+            begun.expiry,
+            retry,
             &mut Chance(&mut self.random),
         );
-        let (disposition, waits) = match (action?, &outcome) {
-            (Action::SettleRetry { due }, Outcome::Retry(failure)) => (
-                Disposition::Retry {
-                    due,
-                    failure: failure.clone(),
-                    lane: pending.lane.clone(),
-                },
-                Some(due),
-            ),
-            (Action::SettleDead, Outcome::Retry(failure) | Outcome::Reject(failure)) => (
-                Disposition::Dead {
-                    failure: failure.clone(),
-                },
-                None,
-            ),
-            _ => (Disposition::Done, None),
+        let disposition = disposition(action?, &outcome, &begun);
+        let waits = match &disposition {
+            Disposition::Retry { due, .. } => Some(*due),
+            Disposition::Done | Disposition::Dead { .. } => None,
         };
-        let state = match &outcome {
-            Outcome::Ack => state,
-            // What it read may have been the reason.
-            Outcome::Reject(_) => state.without_writes(),
-            Outcome::Retry(_) => StateAccess::default(),
-        };
-        let generation = serving.invoke.generation();
-        let note = InSettlement {
-            slot,
-            pending: pending.clone(),
-            waits,
-            notice: Settled {
-                handler: delivery.handler,
-                generation,
-                entry: pending.entry.clone(),
-                attempt,
-                attempts_max: forgiven.saturating_add(serving.settings.retry.attempts),
-                dead: matches!(disposition, Disposition::Dead { .. }),
-                outcome,
-                due_in: waits.map(|due| due.since(now)),
-                took,
-                published: publish.iter().map(|p| p.event.event_type.clone()).collect(),
-            },
+        let published = effects.publish.iter();
+        let notice = Settled {
+            handler: begun.delivery.handler,
+            generation: begun.serving.invoke.generation(),
+            entry: begun.pending.entry.clone(),
+            attempt,
+            attempts_max: forgiven.saturating_add(retry.attempts),
+            dead: matches!(disposition, Disposition::Dead { .. }),
+            outcome,
+            due_in: waits.map(|due| due.since(now)),
+            took,
+            published: published.map(|p| p.event.event_type.clone()).collect(),
         };
         let settlement = Settlement {
             subscription,
-            sequence: pending.entry.sequence,
+            sequence: begun.pending.entry.sequence,
             attempt,
             forgiven,
-            generation,
-            started,
+            generation: notice.generation,
+            started: begun.started,
             took,
             disposition,
-            publish,
-            state,
+            publish: effects.publish,
+            state: effects.state,
+        };
+        let note = InSettlement {
+            slot: begun.slot,
+            pending: begun.pending,
+            waits,
+            notice,
         };
         Some((note, settlement))
+    }
+
+    /// Has a handler rest for which the host had no room. The attempt is made
+    /// again and does not count.
+    fn rest(&mut self, begun: Begun) {
+        let Some((name, subscription)) = self.subscriptions.get_mut(begun.slot) else {
+            return;
+        };
+        subscription.again(begun.pending);
+        if std::mem::replace(&mut subscription.resting, true) {
+            return;
+        }
+        let pause = limits::BUSY_PAUSE;
+        tracing::warn!(handler = %name, "the host has no instance free; its attempts go on in {pause:?}");
+        let rested = sleep(pause).map(move |()| Finished::Rested(begun.slot));
+        self.work.push(rested.boxed());
+    }
+
+    /// Lets a handler go on that rested.
+    pub(super) fn rested(&mut self, slot: Slot) {
+        if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+            subscription.resting = false;
+        }
+        self.enqueue(slot);
     }
 
     pub(super) fn store(&mut self, notes: Vec<InSettlement>, settlements: Vec<Settlement>) {
@@ -177,4 +171,64 @@ impl Pump {
             self.enqueue(note.slot);
         }
     }
+}
+
+/// What an attempt changes once it is settled.
+struct Effects {
+    publish: Vec<Proposal>,
+    state: StateAccess,
+}
+
+/// How an attempt ended, and its effects: an attempt whose drafts may not be
+/// published was no success.
+fn effects(completion: Completion, begun: &Begun, now: Timestamp) -> (Outcome, Effects) {
+    let Completion {
+        mut outcome,
+        drafts,
+        state,
+        ..
+    } = completion;
+    let mut publish = Vec::new();
+    if outcome == Outcome::Ack {
+        let entry = &begun.pending.entry;
+        match proposals(drafts, entry, &begun.delivery, &begun.serving.settings, now) {
+            Ok(proposals) => publish = proposals,
+            Err(failure) => outcome = Outcome::Reject(failure),
+        }
+    }
+    let state = match &outcome {
+        Outcome::Ack => state,
+        // What it read may have been the reason.
+        Outcome::Reject(_) => state.without_writes(),
+        Outcome::Retry(_) => StateAccess::default(),
+    };
+    (outcome, Effects { publish, state })
+}
+
+/// Where a delivery goes.
+fn disposition(action: Action, outcome: &Outcome, begun: &Begun) -> Disposition {
+    match (action, outcome) {
+        (Action::SettleRetry { due }, Outcome::Retry(failure)) => Disposition::Retry {
+            due,
+            failure: failure.clone(),
+            lane: begun.pending.lane.clone(),
+        },
+        (Action::SettleExpired, Outcome::Retry(failure)) => {
+            let reason = format!("{}\nnot tried again: {}", failure.reason, begun.expiry);
+            Disposition::Dead {
+                failure: Failure::new(failure.code, reason),
+            }
+        }
+        (Action::SettleDead, Outcome::Retry(failure) | Outcome::Reject(failure)) => {
+            Disposition::Dead {
+                failure: failure.clone(),
+            }
+        }
+        _ => Disposition::Done,
+    }
+}
+
+/// Whether the host had no room for the attempt.
+fn is_busy(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Retry(failure) if failure.code == Code::Busy)
 }

@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use waystation_core::Timestamp;
 
 use super::{DueAnswer, Finished, Pump, Slot};
+use crate::subscription::Subscription;
 
 /// The waiting deliveries that are taken from the journal at once.
 const DUE_BATCH: usize = 64;
@@ -33,7 +34,7 @@ impl Pump {
                 return;
             }
             self.wakes.remove(&(at, slot));
-            let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
+            let Some((name, subscription)) = self.subscriptions.get_mut(slot) else {
                 continue;
             };
             subscription.wake = None;
@@ -50,13 +51,18 @@ impl Pump {
             subscription.asking = true;
             let (journal, id) = (self.journal.clone(), subscription.id);
             let known = subscription.not_again();
+            let overdue = subscription.overdue(DUE_BATCH);
+            let name = name.clone();
             let answer = async move {
-                let due = journal.due(id, now, known.clone(), DUE_BATCH).await?;
+                let mut due = journal.due(id, now, known.clone(), DUE_BATCH).await?;
+                for sequence in &overdue {
+                    due.extend(journal.waiting(Some(&name), Some(*sequence), 1).await?);
+                }
                 let except = known
                     .into_iter()
                     .chain(due.iter().map(|due| due.key.sequence));
                 let next = journal.next_due(id, except.collect()).await?;
-                Ok(DueAnswer { due, next })
+                Ok(DueAnswer { due, overdue, next })
             };
             self.work.push(
                 answer
@@ -71,14 +77,25 @@ impl Pump {
             return;
         };
         subscription.asking = false;
-        for due in &answer.due {
-            subscription.readmit(due);
-        }
-        let again = std::mem::take(&mut subscription.ask_again);
+        take_in(subscription, &answer);
+        let again = std::mem::take(&mut subscription.ask_again)
+            || subscription.takes_more() && !subscription.overdue(1).is_empty();
         let again = again.then(|| self.options.clock.now());
         if let Some(at) = again.into_iter().chain(answer.next).min() {
             self.wake(slot, at);
         }
         self.enqueue(slot);
+    }
+}
+
+/// Takes deliveries in that waited long enough.
+fn take_in(subscription: &mut Subscription, answer: &DueAnswer) {
+    for due in &answer.due {
+        subscription.readmit(due);
+    }
+    for sequence in &answer.overdue {
+        if !answer.due.iter().any(|due| due.key.sequence == *sequence) {
+            subscription.waits_no_more(*sequence);
+        }
     }
 }

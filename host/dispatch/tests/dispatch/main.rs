@@ -10,4 +10,5 @@
 mod deliveries;
 mod host;
 mod order;
+mod time;
 mod trouble;

@@ -1,14 +1,44 @@
 //! What the host itself fails at.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use waystation_core::{Clock, ManualClock, Timestamp};
+use waystation_core::{
+    Clock, Code, Failure, ManualClock, Outcome, RetryPolicy, Settings, Timestamp,
+};
 use waystation_dispatch::Stop;
 use waystation_journal::Journal;
 
-use crate::host::{Host, START, event, handler, name, open, settings};
+use crate::host::{Host, START, event, handler, name, open, settings, simple};
+
+#[tokio::test]
+async fn an_attempt_that_the_host_had_no_room_for_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let asked = Arc::new(AtomicU32::new(0));
+    let crowded = {
+        let asked = asked.clone();
+        simple(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(Outcome::Retry(Failure::new(Code::Busy, "no instance"))),
+            _ => Ok(vec![]),
+        })
+    };
+    let once = Settings {
+        retry: RetryPolicy {
+            attempts: 1,
+            ..RetryPolicy::default()
+        },
+        ..settings(&["a"], &[])
+    };
+    host.install("h", once, crowded).await;
+    host.publish([event(1, "a")]).await;
+    let settled = host.settled(1).await.remove(0);
+    assert_eq!((settled.attempt, &settled.outcome), (1, &Outcome::Ack));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    host.stop().await;
+}
 
 /// A clock whose spring breaks when a second has passed.
 struct BrokenClock(ManualClock);
