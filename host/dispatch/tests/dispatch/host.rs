@@ -1,5 +1,6 @@
 //! A journal with dispatch on it, and handlers that are closures.
 
+use std::env;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,17 @@ pub fn name(text: &str) -> HandlerName {
 
 /// The time at which a host starts unless it is told otherwise.
 pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// The seed in `WAYSTATION_SEED`, or a new one; printed, so that a failure can be
+/// repeated.
+pub fn seed() -> u64 {
+    let seed = match env::var("WAYSTATION_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => fastrand::u64(..),
+    };
+    println!("WAYSTATION_SEED={seed}");
+    seed
+}
 
 /// The journal in a folder, and dispatch on it.
 pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Embedded>, Dispatch) {

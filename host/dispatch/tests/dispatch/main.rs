@@ -7,6 +7,7 @@
     reason = "this is a test"
 )]
 
+mod conflicts;
 mod deliveries;
 mod host;
 mod order;

@@ -1,17 +1,18 @@
 //! The order of a lane, whatever fails.
 
 use std::collections::{BTreeMap, HashMap};
+use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use waystation_core::{
-    Clock as _, Code, Event, Failure, Order, Outcome, Sequence, Settings, limits,
+    Clock, Code, Event, Failure, Order, Outcome, RetryPolicy, Sequence, Settings, Timestamp, limits,
 };
 use waystation_journal::Journal;
 
-use crate::host::{Host, event, handler, name, retry, settings, simple};
+use crate::host::{Host, START, event, handler, name, open, retry, seed, settings, simple};
 
 #[tokio::test]
 async fn a_lane_keeps_its_order_over_retries() {
@@ -269,4 +270,135 @@ async fn the_order_may_change_while_attempts_run() {
     handled.sort_unstable();
     assert_eq!(handled, (1..=(rounds * each) as u64).collect::<Vec<u64>>());
     host.stop().await;
+}
+
+/// The lanes of a long run.
+const LANES: usize = 64;
+/// The lane whose first event fails for ever.
+const BAD: usize = 7;
+
+/// What the handler of a long run has done, and how it behaves.
+struct LongRun {
+    chance: Mutex<fastrand::Rng>,
+    /// The events of each lane that were handled, which must be handled in order.
+    handled: Mutex<Vec<usize>>,
+    inversions: Mutex<Vec<String>>,
+    /// All that were handled.
+    progress: watch::Sender<usize>,
+}
+
+impl LongRun {
+    fn new(seed: u64) -> Self {
+        Self {
+            chance: Mutex::new(fastrand::Rng::with_seed(seed)),
+            handled: Mutex::new(vec![0; LANES]),
+            inversions: Mutex::default(),
+            progress: watch::Sender::new(0),
+        }
+    }
+
+    /// Handles the event with this number, or fails.
+    fn handle(&self, number: usize) -> Result<(), Outcome> {
+        let (place, lane) = (number / LANES, number % LANES);
+        let mut handled = self.handled.lock().unwrap();
+        let next = handled[lane];
+        if place > next {
+            let inversion = format!("lane {lane}: {place} came before {next}");
+            self.inversions.lock().unwrap().push(inversion);
+        }
+        let pause = match self.chance.lock().unwrap().u8(0..100) {
+            _ if lane == BAD => 20,
+            0 => 2,
+            1..5 => 0,
+            // It is made again only if it was cut off before it was settled.
+            _ if place < next => return Ok(()),
+            _ => {
+                handled[lane] += 1;
+                drop(handled);
+                self.progress.send_modify(|progress| *progress += 1);
+                return Ok(());
+            }
+        };
+        let failure = Failure::new(Code::Retry, "not yet");
+        let pause = Some(Duration::from_millis(pause));
+        Err(Outcome::Retry(failure.with_after(pause)))
+    }
+}
+
+/// Time that passes.
+struct RunningClock(Instant);
+
+impl Clock for RunningClock {
+    fn now(&self) -> Timestamp {
+        START.after(self.0.elapsed())
+    }
+}
+
+/// Events in lanes, with failures and retries at random, one lane that never gets
+/// anywhere, and restarts in between, half of which cut the attempts off that run.
+/// `WAYSTATION_ORDER_EVENTS=N` tries another number of events, `WAYSTATION_SEED=N`
+/// repeats a run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_run_inverts_no_lane_and_a_failing_lane_holds_back_no_other() {
+    let events = match env::var("WAYSTATION_ORDER_EVENTS") {
+        Ok(count) => count.parse().unwrap(),
+        Err(_) => 100_000,
+    };
+    let rounds = 5;
+    let run = Arc::new(LongRun::new(seed()));
+    let clock = Arc::new(RunningClock(Instant::now()));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        order: Order::Key,
+        concurrency: 64,
+        retry: RetryPolicy {
+            attempts: u32::MAX,
+            first: Duration::ZERO,
+            ..RetryPolicy::default()
+        },
+        ..settings(&["a"], &[])
+    };
+    let mut progress = run.progress.subscribe();
+    for round in 0..rounds {
+        let (journal, dispatch) = open(folder.path(), clock.clone());
+        let invoke = {
+            let run = run.clone();
+            handler(move |i| {
+                let (run, number) = (run.clone(), i.entry.event.id.parse().unwrap());
+                async move {
+                    tokio::task::yield_now().await;
+                    run.handle(number).map(|()| vec![])
+                }
+            })
+        };
+        let install = dispatch.install(name("h"), settings.clone(), invoke);
+        install.await.unwrap();
+        let numbers: Vec<usize> =
+            (events * round / rounds..events * (round + 1) / rounds).collect();
+        for numbers in numbers.chunks(500) {
+            let lane = |n: &usize| Some(format!("lane {}", n % LANES));
+            let batch = numbers.iter().map(|n| Event {
+                subject: lane(n),
+                ..event(n, "a")
+            });
+            journal.append(batch.collect()).await.unwrap();
+        }
+        // The last round waits for all that the bad lane does not hold back.
+        let is_last = round + 1 == rounds;
+        let share = if is_last { rounds * 2 } else { round * 2 + 1 };
+        let good = events - (0..events).filter(|n| n % LANES == BAD).count();
+        let goal = good * share / (rounds * 2);
+        progress.wait_for(|handled| *handled >= goal).await.unwrap();
+        if is_last || round % 2 == 0 {
+            dispatch.drain().await.unwrap();
+        }
+        journal.close().await.unwrap();
+    }
+    let handled = run.handled.lock().unwrap().clone();
+    let inversions = run.inversions.lock().unwrap().clone();
+    assert!(inversions.is_empty(), "{inversions:?}");
+    for (lane, handled) in handled.into_iter().enumerate() {
+        let all = (lane..events).step_by(LANES).count();
+        assert_eq!(handled, if lane == BAD { 0 } else { all }, "lane {lane}");
+    }
 }
