@@ -3,7 +3,7 @@
 //! Publishers `POST /events`, by the HTTP binding of CloudEvents, to a listener
 //! of their own, and get an [`Accepted`]. All paths of the admin API lie below
 //! `/api`; all bodies are JSON; an error is an RFC 9457 [`Problem`]. Times are
-//! RFC 3339 in UTC.
+//! RFC 3339 in UTC. A handler that was never there is a 404.
 //!
 //! | request | answer |
 //! |---|---|

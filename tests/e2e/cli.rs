@@ -114,8 +114,13 @@ fn shows_what_it_has_for_people_and_for_programs() {
     );
     let (table, _) = text(&host.cli(&["deliveries"]));
     assert!(table.contains("scripted"), "{table}");
-    let handlers = host.cli_json(&["handlers"]);
-    assert_eq!(handlers[0]["name"], "scripted");
+    site.drop_in("not a name", b"");
+    host.wait_until("the stray is seen", |host| {
+        host.get("/api/strays")[0].is_object().then_some(())
+    });
+    let found = host.cli_json(&["handlers"]);
+    assert_eq!(found["handlers"][0]["name"], "scripted");
+    assert_eq!(found["strays"][0]["file"], "not a name.wasm");
     let deliveries = host.cli_json(&["deliveries"]);
     assert_eq!(deliveries[0]["event_id"], "shown");
 }
@@ -125,6 +130,16 @@ fn exit_codes_tell_what_happened() {
     let site = Site::empty();
     let host = site.start();
     assert_eq!(host.cli(&["events", "nobody"]).status.code(), Some(1));
+    for arguments in [
+        &["deliveries", "--handler", "nobody"][..],
+        &["dead-letters", "--handler", "nobody"],
+        &["dead-letters", "redrive", "--handler", "nobody"],
+    ] {
+        let output = host.cli(arguments);
+        let (_, errors) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("there is no handler `nobody`"), "{errors}");
+    }
     assert_eq!(
         host.cli(&["events", "--limitt", "1"]).status.code(),
         Some(2)

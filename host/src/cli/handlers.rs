@@ -4,6 +4,7 @@
 mod approve;
 
 use clap::Subcommand;
+use serde::Serialize;
 use waystation_core::Ask;
 
 use super::client::Asking;
@@ -36,11 +37,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn list(asking: &Asking) -> Result<(), Failure> {
     let client = asking.client();
-    let handlers: Vec<Handler> = client.get("/api/handlers", &[])?;
-    let strays: Vec<Stray> = client.get("/api/strays", &[])?;
+    let found = Found {
+        handlers: client.get("/api/handlers", &[])?,
+        strays: client.get("/api/strays", &[])?,
+    };
     asking
         .output
-        .print(&handlers, |handlers| text(handlers, &strays))
+        .print(&found, |found| text(&found.handlers, &found.strays))
+}
+
+/// What is in the handlers folder.
+#[derive(Serialize)]
+struct Found {
+    handlers: Vec<Handler>,
+    /// The files that are no handler's.
+    strays: Vec<Stray>,
 }
 
 fn text(handlers: &[Handler], strays: &[Stray]) -> String {

@@ -11,7 +11,7 @@ use waystation_journal::{DeadLetter, DeliveryKey};
 use super::history::History;
 use super::json;
 use super::query::{Limit, Query};
-use super::{Admin, Shared};
+use super::{Admin, Shared, handlers};
 use crate::api::{Delivery, Redrive, Redriven};
 use crate::serve::problem::{Kind, Rejection};
 
@@ -29,6 +29,7 @@ pub async fn list(
     State(Shared { admin, .. }): State<Shared>,
     Query(Page { handler, limit }): Query<Page>,
 ) -> Result<Json<Vec<Delivery>>, Rejection> {
+    handlers::require(&admin, handler.as_ref()).await?;
     let dead = admin
         .journal
         .dead_letters(handler.as_ref(), None, limit.0)
@@ -56,6 +57,9 @@ pub async fn redrive(
 }
 
 async fn run(admin: &Admin, request: Redrive) -> Result<Redriven, Rejection> {
+    if let Redrive::Handler(handler) = &request {
+        handlers::require(admin, Some(handler)).await?;
+    }
     let (handler, sequence) = match &request {
         Redrive::All {} => (None, None),
         Redrive::Handler(handler) => (Some(handler.clone()), None),

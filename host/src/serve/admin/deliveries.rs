@@ -12,7 +12,7 @@ use waystation_journal::AttemptOutcome;
 
 use super::history::{self, Cursors};
 use super::query::{Limit, Query};
-use super::{Admin, Shared};
+use super::{Admin, Shared, handlers};
 use crate::api::{Delivery, DeliveryState};
 use crate::serve::problem::Rejection;
 
@@ -46,6 +46,7 @@ pub async fn list(
     State(Shared { admin, .. }): State<Shared>,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Delivery>>, Rejection> {
+    handlers::require(&admin, page.handler.as_ref()).await?;
     let cursors = Cursors::read(&admin).await?;
     let mut rows = Vec::new();
     for sequence in candidates(&admin, &page, &cursors).await? {

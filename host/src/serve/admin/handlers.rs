@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use waystation_core::{Ask, Grants, HandlerName, Sequence};
 use waystation_folder::{ApproveError, Quarantine, Refusal, State};
 
-use super::{Shared, json};
+use super::{Admin, Shared, json};
 use crate::api::{Approve, Approved, Handler, HandlerState, Quarantined, Refused, Serving, Stray};
 use crate::serve::problem::{Kind, Rejection};
 
@@ -90,6 +90,21 @@ pub async fn strays(
             })
             .collect(),
     )
+}
+
+/// Refuses the name of a handler that was never there.
+pub async fn require(admin: &Admin, name: Option<&HandlerName>) -> Result<(), Rejection> {
+    let Some(name) = name else { return Ok(()) };
+    let in_folder = admin.folder.handlers();
+    if in_folder.iter().any(|status| &status.name == name) {
+        return Ok(());
+    }
+    let stored = admin.journal.subscriptions().await?;
+    if stored.iter().any(|stored| &stored.handler == name) {
+        return Ok(());
+    }
+    let detail = format!("there is no handler `{name}`; `waystation handlers` lists them");
+    Err(Rejection::new(Kind::NotFound, detail))
 }
 
 fn row(handlers: &mut BTreeMap<HandlerName, Handler>, name: HandlerName) -> &mut Handler {
