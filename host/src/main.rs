@@ -8,6 +8,7 @@ mod api;
 mod cli;
 mod clock;
 mod config;
+mod files;
 mod handlers;
 mod retention;
 mod serve;

@@ -28,6 +28,7 @@ pub fn waystation() -> Command {
     let mut command = Command::new(binary);
     command
         .env_remove("WAYSTATION_ADMIN")
+        .env_remove("WAYSTATION_TOKEN")
         .env_remove("RUST_LOG");
     command
 }
@@ -66,6 +67,11 @@ impl Site {
         self.root.path().join("data")
     }
 
+    /// Writes its configuration.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.root().join("waystation.toml"), text).unwrap();
+    }
+
     pub fn drop_in(&self, name: &str, bytes: &[u8]) {
         guests::drop_in(&self.handlers(), name, bytes);
     }
@@ -79,7 +85,8 @@ impl Site {
         self.command_on(["127.0.0.1:0"; 2])
     }
 
-    fn command_on(&self, [listen, admin]: [&str; 2]) -> Command {
+    /// `waystation run` in this place, on these addresses.
+    pub fn command_on(&self, [listen, admin]: [&str; 2]) -> Command {
         let mut command = waystation();
         command
             .current_dir(self.root())
@@ -94,8 +101,12 @@ impl Site {
 
     /// Starts a host on these addresses and waits until it is ready.
     pub fn start_on(&self, addresses: [&str; 2]) -> Host {
-        let mut child = self
-            .command_on(addresses)
+        Self::start_from(self.command_on(addresses))
+    }
+
+    /// Starts a host from its command and waits until it is ready.
+    pub fn start_from(mut command: Command) -> Host {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -519,3 +519,6 @@ pub const CLOCK_STEP: Duration = Duration::from_secs(60);
 
 /// How long a handler begins no attempt after the host had no room for one.
 pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// How long a host whose journal failed gives the answers to the requests that
+/// came before.
+pub const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);

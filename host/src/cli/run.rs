@@ -25,6 +25,7 @@ use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 use super::exit::{Exit, Failure};
 use crate::clock::SteadyClock;
 use crate::config::{self, Config, Given};
+use crate::files;
 use crate::handlers::{Handlers, JournalState};
 use crate::retention;
 use crate::serve::admin::{self, Admin};
@@ -77,6 +78,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let config = Config::load(flags, args.config.as_deref()).map_err(anyhow::Error::from)?;
     log_to_stderr();
+    let connections_max = files::connections_max();
     // Attempts have workers of their own: a handler that spins takes nothing
     // from the listeners, the timers or the journal.
     // They take new attempts in turn with those that spin, not after many turns.
@@ -84,7 +86,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let workers = workers.context("cannot start the workers")?;
     let io = threads("io").build().context("cannot start the threads")?;
     let result = io.block_on(async {
-        let (host, mut signals) = Host::start(config, workers.handle().clone()).await?;
+        let started = Host::start(config, connections_max, workers.handle().clone()).await?;
+        let Some((host, mut signals)) = started else {
+            return Ok(());
+        };
         let ended = host.serve(&mut signals).await;
         // It was well configured, so what ends it now is no mistake of usage.
         ended.map_err(|error| Failure::new(Exit::Negative, error))
@@ -133,13 +138,17 @@ struct Host {
 
 impl Host {
     /// Opens the journal, binds the ports, loads the handlers. Whatever keeps it
-    /// from that is found before the first event.
-    async fn start(config: Config, workers: runtime::Handle) -> Result<(Self, Signals)> {
+    /// from that is found before the first event. Nothing is started if a signal
+    /// comes before that.
+    async fn start(
+        config: Config,
+        connections_max: usize,
+        workers: runtime::Handle,
+    ) -> Result<Option<(Self, Signals)>> {
         let mut signals = Signals::new()?;
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new());
         // What may be mistaken is tried before anything is made.
-        let events = Listener::bind("--listen", config.listen).await?;
-        let control = Listener::bind("--admin", config.admin).await?;
+        let [events, control] = bind(&config, connections_max).await?;
         Folder::<Handlers>::check(&config.handlers)?;
         let journal = {
             let options = JournalOptions {
@@ -169,9 +178,7 @@ impl Host {
         let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
-        say(&format!("Waystation {}", env!("CARGO_PKG_VERSION")));
-        say(&format!("events  http://{}/events", events.address()));
-        say(&format!("admin   http://{}", control.address()));
+        show_addresses(events.address(), control.address());
         let (ready, is_ready) = watch::channel(false);
         let (stop_control, control_stop) = watch::channel(false);
         let router = admin::router(Admin {
@@ -186,7 +193,10 @@ impl Host {
             // What takes longer begins to serve when it is loaded, like a handler
             // that is dropped in later.
             _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => show_handlers(&folder),
-            () = signals.next() => bail!("stopped before the handlers were loaded"),
+            () = signals.next() => {
+                journal.close().await?;
+                return Ok(None);
+            }
         }
         let keeping = {
             let folder = folder.clone();
@@ -203,7 +213,7 @@ impl Host {
             stop_control,
             ready,
         };
-        Ok((host, signals))
+        Ok(Some((host, signals)))
     }
 
     /// Takes events until a signal ends it or the journal fails.
@@ -225,6 +235,11 @@ impl Host {
             () = signals.next() => {}
             failed = failed.wait_for(Option::is_some) => {
                 let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
+                // Who waits for an answer is told; nothing else is worth waiting for.
+                stop_events.send_replace(true);
+                if timeout(limits::LAST_ANSWERS_TIMEOUT, events).await.is_err() {
+                    tracing::warn!("some clients were not told that the journal failed");
+                }
                 bail!("the journal failed and takes nothing more: {why}");
             }
             why = self.dispatch.stopped() => {
@@ -267,6 +282,19 @@ async fn drain(
     }
     journal.close().await?;
     Ok(())
+}
+
+/// Binds the listener for events and the one of the admin API.
+async fn bind(config: &Config, connections_max: usize) -> Result<[Listener; 2]> {
+    let events = Listener::bind("--listen", config.listen).await?;
+    let control = Listener::bind("--admin", config.admin).await?;
+    Ok([events, control].map(|listener| listener.with_connections_max(connections_max)))
+}
+
+fn show_addresses(events: SocketAddr, control: SocketAddr) {
+    say(&format!("Waystation {}", env!("CARGO_PKG_VERSION")));
+    say(&format!("events  http://{events}/events"));
+    say(&format!("admin   http://{control}"));
 }
 
 fn show_handlers(folder: &Handle) {
