@@ -3,7 +3,8 @@
 //! Publishers `POST /events`, by the HTTP binding of CloudEvents, to a listener
 //! of their own, and get an [`Accepted`]. All paths of the admin API lie below
 //! `/api`; all bodies are JSON; an error is an RFC 9457 [`Problem`]. Times are
-//! RFC 3339 in UTC. A handler that was never there is a 404.
+//! RFC 3339 in UTC. A handler that was never there is a 404, and where the host
+//! was given a token for the listener, a request without it a 401.
 //!
 //! | request | answer |
 //! |---|---|

@@ -8,11 +8,13 @@ mod api;
 mod cli;
 mod clock;
 mod config;
+mod doors;
 mod files;
 mod handlers;
 mod retention;
 mod serve;
 mod terminal;
+mod token;
 
 use std::process::ExitCode;
 

@@ -84,7 +84,7 @@ fn an_address_that_other_machines_reach() {
         .args(["run", "--listen", "0.0.0.0:0"])
         .output()
         .unwrap();
-    refused(&output, &["0.0.0.0:0", "loopback"]);
+    refused(&output, &["0.0.0.0:0", "[tokens] events", "loopback"]);
 }
 
 #[test]

@@ -160,9 +160,14 @@ impl<'a> Table<'a> {
         self.mistakes.push(Mistake { line, key, problem });
     }
 
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Makes it a mistake if the key is not there.
     pub fn require(&mut self, key: &'a str) {
-        if !self.entries.contains_key(key) {
+        if !self.has(key) {
             self.mistake(key, "is missing");
         }
     }
@@ -212,10 +217,7 @@ impl<'a> Table<'a> {
         value: Value<'a>,
         convert: impl FnOnce(&mut Table<'a>) -> T,
     ) -> Option<T> {
-        let entries = value
-            .node
-            .as_table()
-            .ok_or_else(|| value.expected("a table"));
+        let entries = value.node.as_table().ok_or_else(|| not_a_table(value));
         let entries = self.keep(path.clone(), value, entries)?;
         let mut table = Table::new(self.text, value.offset, path, entries);
         let converted = convert(&mut table);
@@ -253,6 +255,15 @@ impl<'a> Table<'a> {
         } else {
             format!("{}.{key}", self.path)
         }
+    }
+}
+
+/// Does not show a string: a secret that was written where a reference to it
+/// belongs must not come out in a log.
+fn not_a_table(value: Value<'_>) -> String {
+    match value.node {
+        DeValue::String(_) => "write a table, not a string".to_owned(),
+        _ => value.expected("a table"),
     }
 }
 

@@ -313,7 +313,7 @@ mod tests {
                 "line 1: `subscriptions[1].type`: no such key; did you mean `types`?",
                 "line 2: `subscriptions[2].types`: must have between 1 and 256 items, not 0",
                 "line 2: `subscriptions[2].source`: must have between 1 and 8192 bytes; leave the key out to get all",
-                "line 2: `subscriptions[3]`: write a table, not \"a\"",
+                "line 2: `subscriptions[3]`: write a table, not a string",
             ],
         );
         check(

@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::uri::Authority;
 use ureq::http::{HeaderMap, Response, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 use waystation_core::limits;
 
+use super::credentials::{self, Bearer, Credentials};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::api::Problem;
@@ -27,6 +28,8 @@ pub struct Asking {
         hide_env_values = true
     )]
     admin: Address,
+    #[command(flatten)]
+    credentials: Credentials,
     /// The form of the answer
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub output: Output,
@@ -34,8 +37,9 @@ pub struct Asking {
 
 impl Asking {
     /// A client of the host's admin API.
-    pub fn client(&self) -> Client {
-        Client::new(self.admin.clone(), "--admin")
+    pub fn client(&self) -> Result<Client, Failure> {
+        let token = self.credentials.token()?;
+        Ok(Client::new(self.admin.clone(), "--admin").with_token(token))
     }
 }
 
@@ -135,6 +139,9 @@ impl From<Error> for Failure {
                 let hint = format!("give the address of the host with {flag}");
                 Self::new(Exit::Unreachable, error).with_hint(hint)
             }
+            Error::Problem(problem) if problem.status == 401 => {
+                Self::new(Exit::Negative, error).with_hint(credentials::HINT)
+            }
             Error::Problem(problem) if problem.status < 500 => Self::new(Exit::Negative, error),
             Error::Busy { .. } | Error::Problem(_) => Self::new(Exit::Unreachable, error),
         }
@@ -147,6 +154,7 @@ pub struct Client {
     address: Address,
     /// The flag that gives another address.
     flag: &'static str,
+    token: Option<Bearer>,
 }
 
 impl Client {
@@ -165,7 +173,15 @@ impl Client {
             agent: config.new_agent(),
             address,
             flag,
+            token: None,
         }
+    }
+
+    /// The same client, which shows a token.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Bearer>) -> Self {
+        self.token = token;
+        self
     }
 
     /// Asks for what is at a path. What has no value is left out of the query.
@@ -177,8 +193,8 @@ impl Client {
         let query = query
             .iter()
             .filter_map(|(key, value)| Some((*key, value.as_ref()?)));
-        let answer = self.agent.get(self.url(path)).query_pairs(query).call();
-        self.read(answer)
+        let request = self.agent.get(self.url(path)).query_pairs(query);
+        self.read(self.with_credentials(request).call())
     }
 
     /// Posts a value as JSON.
@@ -187,8 +203,8 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Error> {
-        let answer = self.agent.post(self.url(path)).send_json(body);
-        self.read(answer)
+        let request = self.agent.post(self.url(path));
+        self.read(self.with_credentials(request).send_json(body))
     }
 
     /// Posts a body of a media type.
@@ -198,12 +214,16 @@ impl Client {
         media_type: &str,
         body: &[u8],
     ) -> Result<T, Error> {
-        let answer = self
-            .agent
-            .post(self.url(path))
-            .content_type(media_type)
-            .send(body);
-        self.read(answer)
+        let request = self.agent.post(self.url(path)).content_type(media_type);
+        self.read(self.with_credentials(request).send(body))
+    }
+
+    /// The request with the token, if there is one.
+    fn with_credentials<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header(header::AUTHORIZATION, token.header()),
+            None => request,
+        }
     }
 
     fn url(&self, path: &str) -> String {

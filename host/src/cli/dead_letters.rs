@@ -62,7 +62,7 @@ fn list(args: &Args) -> Result<(), Failure> {
         ("handler", args.handler.as_ref().map(ToString::to_string)),
         ("limit", args.limit.map(|limit| limit.to_string())),
     ];
-    let dead: Vec<Delivery> = args.asking.client().get("/api/dead-letters", &query)?;
+    let dead: Vec<Delivery> = args.asking.client()?.get("/api/dead-letters", &query)?;
     if dead.is_empty() {
         output::note("no dead letters");
     }
@@ -92,7 +92,7 @@ fn redrive(args: &RedriveArgs) -> Result<(), Failure> {
         None if args.all => vec![Redrive::All {}],
         None => args.ids.iter().cloned().map(Redrive::Delivery).collect(),
     };
-    let (redriven, refused) = redrive_each(&args.asking.client(), wanted);
+    let (redriven, refused) = redrive_each(&args.asking.client()?, wanted);
     if refused.is_none() || !redriven.deliveries.is_empty() {
         args.asking.output.print(&redriven, redriven_text)?;
     }

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         ("state", args.state.clone()),
         ("limit", args.limit.map(|limit| limit.to_string())),
     ];
-    let deliveries: Vec<Delivery> = args.asking.client().get("/api/deliveries", &query)?;
+    let deliveries: Vec<Delivery> = args.asking.client()?.get("/api/deliveries", &query)?;
     if deliveries.is_empty() {
         output::note("no deliveries");
     }

@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Asks for the events and prints them.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let (client, output) = (args.asking.client(), args.asking.output);
+    let (client, output) = (args.asking.client()?, args.asking.output);
     if let Some(id) = &args.id {
         let trees: Vec<Tree> = client.get("/api/events/tree", &[("id", Some(id.clone()))])?;
         return output.print(&trees, |trees| trees.iter().map(tree::draw).collect());

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn list(asking: &Asking) -> Result<(), Failure> {
-    let client = asking.client();
+    let client = asking.client()?;
     let found = Found {
         handlers: client.get("/api/handlers", &[])?,
         strays: client.get("/api/strays", &[])?,

@@ -8,6 +8,7 @@ mod build;
 pub mod clean;
 mod client;
 mod completions;
+mod credentials;
 mod dead_letters;
 mod deliveries;
 mod events;

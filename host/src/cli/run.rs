@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use axum::Router;
 use clap::Args as ClapArgs;
 use tokio::runtime::{self, Builder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,13 +26,12 @@ use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 use super::exit::{Exit, Failure};
 use crate::clock::SteadyClock;
 use crate::config::{self, Config, Given};
-use crate::files;
 use crate::handlers::{Handlers, JournalState};
 use crate::retention;
 use crate::serve::admin::{self, Admin};
-use crate::serve::ingest::{self, Ingest};
 use crate::serve::listener::Listener;
 use crate::terminal::{self, say};
+use crate::{doors, files};
 
 /// Runs the host: takes events in, stores them, and has the handlers in a folder
 /// handle them.
@@ -127,6 +127,7 @@ struct Host {
     dispatch: Dispatch,
     folder: Handle,
     events: Listener,
+    router: Router,
     /// Answers until the very end, so that it can tell that the host is not
     /// ready any more.
     control: JoinHandle<()>,
@@ -175,20 +176,21 @@ impl Host {
             dispatch: dispatch.clone(),
             workers,
         };
+        let router = doors::events(&config, events.address(), journal.clone());
         let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
         show_addresses(events.address(), control.address());
         let (ready, is_ready) = watch::channel(false);
         let (stop_control, control_stop) = watch::channel(false);
-        let router = admin::router(Admin {
+        let admin_router = admin::router(Admin {
             journal: journal.clone(),
             dispatch: dispatch.clone(),
             folder: folder.clone(),
             ready: is_ready,
-            address: control.address(),
+            door: doors::admin(&config, control.address()),
         });
-        let control = tokio::spawn(control.serve(router, control_stop));
+        let control = tokio::spawn(control.serve(admin_router, control_stop));
         tokio::select! {
             // What takes longer begins to serve when it is loaded, like a handler
             // that is dropped in later.
@@ -209,6 +211,7 @@ impl Host {
             dispatch,
             folder,
             events,
+            router,
             control,
             stop_control,
             ready,
@@ -221,10 +224,7 @@ impl Host {
         let watch = terminal::watch(self.dispatch.notices(), self.folder.changes());
         let terminal = tokio::spawn(watch);
         let (stop_events, events_stop) = watch::channel(false);
-        let router = ingest::router(Ingest {
-            journal: self.journal.clone(),
-        });
-        let events = tokio::spawn(self.events.serve(router, events_stop));
+        let events = tokio::spawn(self.events.serve(self.router, events_stop));
         self.ready.send_replace(true);
         say("Ready");
 

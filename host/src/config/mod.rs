@@ -1,5 +1,7 @@
 //! The configuration of `waystation run`: flags over file over defaults.
 
+pub mod secret;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,10 @@ use waystation_core::limits;
 use waystation_folder::document;
 use waystation_journal::Retention;
 
+use crate::token::Token;
+
 /// What the host runs with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The handlers folder.
     pub handlers: PathBuf,
@@ -22,11 +26,24 @@ pub struct Config {
     pub admin: SocketAddr,
     /// How long and how much the journal keeps.
     pub retention: Retention,
+    /// The names of this host beside its addresses.
+    pub hosts: Vec<String>,
+    /// The tokens that the listeners ask for.
+    pub tokens: Tokens,
+}
+
+/// The tokens that the listeners ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    /// Of who publishes events.
+    pub events: Option<Token>,
+    /// Of who asks the admin API.
+    pub admin: Option<Token>,
 }
 
 /// What may be given; the rest is decided elsewhere. The same keys stand in the
 /// file and on the command line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Given {
     /// The handlers folder.
     pub handlers: Option<PathBuf>,
@@ -40,6 +57,14 @@ pub struct Given {
     pub retention_age: Option<Duration>,
     /// The bytes on disk that the journal may fill.
     pub retention_size: Option<usize>,
+}
+
+/// What a file may give.
+#[derive(Clone, Debug, Default)]
+struct FromFile {
+    given: Given,
+    hosts: Vec<String>,
+    tokens: Tokens,
 }
 
 /// Why there is no configuration.
@@ -62,15 +87,17 @@ pub enum Error {
         /// All of them.
         mistakes: document::Mistakes,
     },
-    /// An address that others can reach.
+    /// An address that others can reach, and no token.
     #[error(
-        "`{key}` is {address}, which other machines can reach; the host asks nobody for a token \
-         yet, so it listens on loopback only: use 127.0.0.1 and put a proxy that authenticates in \
-         front of it"
+        "`{key}` is {address}, which other machines can reach, so it needs a token: give \
+         `[tokens] {token} = {{ env = \"NAME\" }}` in waystation.toml, or use an address of \
+         loopback such as 127.0.0.1"
     )]
-    NotLoopback {
+    Exposed {
         /// The key or flag.
         key: &'static str,
+        /// The key of its token.
+        token: &'static str,
         /// The address.
         address: SocketAddr,
     },
@@ -92,8 +119,13 @@ impl Config {
         let from_file = match file {
             Some(path) => read(path)?,
             None if Path::new(FILE).exists() => read(Path::new(FILE))?,
-            None => Given::default(),
+            None => FromFile::default(),
         };
+        let FromFile {
+            given: from_file,
+            hosts,
+            tokens,
+        } = from_file;
         let config = Self {
             handlers: flags
                 .handlers
@@ -121,51 +153,90 @@ impl Config {
                     .or(from_file.retention_size)
                     .unwrap_or(limits::RETENTION_BYTES) as u64,
             },
+            hosts,
+            tokens,
         };
-        for (key, address) in [("listen", config.listen), ("admin", config.admin)] {
-            if !address.ip().is_loopback() {
-                return Err(Error::NotLoopback { key, address });
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        for (key, address, token, given) in [
+            ("listen", self.listen, "events", &self.tokens.events),
+            ("admin", self.admin, "admin", &self.tokens.admin),
+        ] {
+            if !address.ip().is_loopback() && given.is_none() {
+                return Err(Error::Exposed {
+                    key,
+                    token,
+                    address,
+                });
             }
         }
-        Ok(config)
+        Ok(())
     }
 }
 
-fn read(path: &Path) -> Result<Given, Error> {
+fn read(path: &Path) -> Result<FromFile, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    let mut given = parse(&text).map_err(|mistakes| Error::Mistakes {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).map_err(|mistakes| Error::Mistakes {
         path: path.to_owned(),
         mistakes,
-    })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for path in [&mut given.handlers, &mut given.data].into_iter().flatten() {
-        *path = folder.join(&*path);
-    }
-    Ok(given)
+    })
 }
 
-fn parse(text: &str) -> Result<Given, document::Mistakes> {
+/// Reads the text of a file in a folder; its paths are relative to that.
+fn parse(text: &str, folder: &Path) -> Result<FromFile, document::Mistakes> {
     document::read(text, |root| {
-        let retention = root.table("retention", |retention| {
-            let age = retention.key("age", |value| value.duration(RETENTION_AGES));
-            (
-                age,
-                retention.key("size", |value| value.bytes(RETENTION_SIZES)),
-            )
-        });
-        let (retention_age, retention_size) = retention.unwrap_or_default();
-        Given {
-            handlers: root.key("handlers", path),
-            data: root.key("data", path),
-            listen: root.key("listen", address_value),
-            admin: root.key("admin", address_value),
-            retention_age,
-            retention_size,
+        let (retention_age, retention_size) =
+            root.table("retention", retention).unwrap_or_default();
+        FromFile {
+            given: Given {
+                handlers: root.key("handlers", path).map(|path| folder.join(path)),
+                data: root.key("data", path).map(|path| folder.join(path)),
+                listen: root.key("listen", address_value),
+                admin: root.key("admin", address_value),
+                retention_age,
+                retention_size,
+            },
+            hosts: root
+                .list("hosts", 0..=limits::HOSTS_MAX, host)
+                .unwrap_or_default(),
+            tokens: root
+                .table("tokens", |table| tokens(table, folder))
+                .unwrap_or_default(),
         }
     })
+}
+
+fn retention(table: &mut document::Table<'_>) -> (Option<Duration>, Option<usize>) {
+    let age = table.key("age", |value| value.duration(RETENTION_AGES));
+    let size = table.key("size", |value| value.bytes(RETENTION_SIZES));
+    (age, size)
+}
+
+fn tokens(table: &mut document::Table<'_>, folder: &Path) -> Tokens {
+    let mut token = |key| {
+        let token = table.table(key, |table| secret::token(table, folder));
+        token.flatten()
+    };
+    Tokens {
+        events: token("events"),
+        admin: token("admin"),
+    }
+}
+
+fn host(value: document::Value<'_>) -> Result<String, String> {
+    let name = value.string()?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    if !name.is_empty() && name.bytes().all(is_name) {
+        return Ok(name);
+    }
+    Err("must be the name of a host without a port, such as `events.example.com`".to_owned())
 }
 
 fn path(value: document::Value<'_>) -> Result<PathBuf, String> {
@@ -202,19 +273,77 @@ pub fn retention_size(text: &str) -> Result<usize, String> {
 mod tests {
     use super::*;
 
+    /// What a file in a folder with these secrets gives.
+    fn parse_beside(files: &[(&str, &str)], text: &str) -> Result<FromFile, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        parse(text, folder.path()).map_err(|mistakes| mistakes.to_string())
+    }
+
+    fn refused(text: &str, expected: &[&str]) {
+        let files = [("short", "0123456789\n")];
+        let mistakes = parse_beside(&files, text).unwrap_err();
+        for expected in expected {
+            assert!(
+                mistakes.contains(expected),
+                "`{expected}` is missing in: {mistakes}"
+            );
+        }
+        for (_, secret) in files {
+            assert!(!mistakes.contains(secret.trim()), "{mistakes}");
+        }
+    }
+
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let mistakes = parse("handler = 'x'\nlisten = 8080\nadmin = 'here'").unwrap_err();
-        let text = mistakes.to_string();
-        assert!(
-            text.contains("line 1: `handler`: no such key; did you mean `handlers`?"),
-            "{text}"
+        refused(
+            "handler = 'x'\nlisten = 8080\nadmin = 'here'\nhosts = ['a:1']",
+            &[
+                "line 1: `handler`: no such key; did you mean `handlers`?",
+                "line 2: `listen`",
+                "line 3: `admin`: must be an IP address",
+                "line 4: `hosts[0]`: must be the name of a host without a port",
+            ],
         );
-        assert!(text.contains("line 2: `listen`"), "{text}");
-        assert!(
-            text.contains("line 3: `admin`: must be an IP address"),
-            "{text}"
+    }
+
+    #[test]
+    fn a_token_is_referred_to_and_not_weak() {
+        let file = parse_beside(
+            &[("token", "0123456789abcdef\n")],
+            "[tokens]\nevents = { file = 'token' }\nadmin = { sha256 = \
+             '9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f' }",
         );
+        let tokens = file.unwrap().tokens;
+        for token in [tokens.events, tokens.admin] {
+            assert!(token.unwrap().matches(b"0123456789abcdef"));
+        }
+        let one = "give one of `env`, `file`, `sha256`";
+        for (table, expected) in [
+            (
+                "{ file = 'short' }",
+                "`tokens.events.file`: the token is shorter than 16",
+            ),
+            ("{ file = 'nowhere' }", "nowhere`: No such file"),
+            (
+                "{ env = 'WAYSTATION_NO_SUCH' }",
+                "no variable `WAYSTATION_NO_SUCH`",
+            ),
+            ("{ sha256 = '9f' }", "64 hexadecimal digits"),
+            ("{ file = 'token', env = 'X' }", one),
+            ("{}", one),
+            (
+                "'0123456789'",
+                "`tokens.events`: write a table, not a string",
+            ),
+        ] {
+            refused(
+                &format!("[tokens]\nevents = {table}"),
+                &["line 2", expected],
+            );
+        }
     }
 
     #[test]
@@ -274,7 +403,7 @@ mod tests {
 
     #[test]
     fn what_the_journal_cannot_keep_to_is_refused() {
-        let mistakes = parse("retention = { age = '5m', size = '10 GB', bytes = 5 }").unwrap_err();
+        let mistakes = parse("retention = { age = '5m', size = '10 GB', bytes = 5 }", Path::new("")).unwrap_err();
         let text = mistakes.to_string();
         for expected in [
             "`retention.age`: must be between 10m and ",
@@ -287,15 +416,25 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_others_can_reach_is_refused() {
-        let given = Given {
-            admin: Some(SocketAddr::from(([0, 0, 0, 0], 1))),
-            ..Given::default()
+    fn an_address_that_others_can_reach_needs_a_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.toml");
+        std::fs::write(folder.path().join("token"), "0123456789abcdef").unwrap();
+        let everywhere = |key: &str| match key {
+            "events" => "listen = '0.0.0.0:0'",
+            _ => "admin = '[::]:0'",
         };
-        let error = Config::load(given, Some(Path::new("/dev/null"))).unwrap_err();
-        assert!(
-            error.to_string().starts_with("`admin` is 0.0.0.0:1"),
-            "{error}"
-        );
+        for (key, other) in [("events", "admin"), ("admin", "events")] {
+            let load = |token: &str| {
+                let address = everywhere(key);
+                let text = format!("{address}\n[tokens]\n{token} = {{ file = 'token' }}");
+                std::fs::write(&file, text).unwrap();
+                Config::load(Given::default(), Some(&file))
+            };
+            assert!(load(key).is_ok());
+            let error = load(other).unwrap_err().to_string();
+            let hint = format!("give `[tokens] {key} = {{ env = \"NAME\" }}`");
+            assert!(error.contains(&hint), "{error}");
+        }
     }
 }

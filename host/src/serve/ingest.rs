@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use waystation_core::formats::{Mode, ParseError, http, json};
 use waystation_core::{Event, limits};
@@ -18,6 +18,7 @@ use waystation_dispatch::SOURCE_PREFIX;
 use waystation_journal::Journal;
 
 use super::body::Bodies;
+use super::door::{self, Door};
 use super::problem::{Kind, Rejection, no_such_method, no_such_path};
 use crate::api::Accepted;
 
@@ -26,6 +27,8 @@ use crate::api::Accepted;
 pub struct Ingest {
     /// Where they are stored.
     pub journal: Arc<dyn Journal>,
+    /// Who may publish.
+    pub door: Door,
 }
 
 #[derive(Clone)]
@@ -42,6 +45,10 @@ pub fn router(ingest: Ingest) -> Router {
     };
     Router::new()
         .route("/events", post(publish))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(ingest.door),
+            door::check,
+        ))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(shared)

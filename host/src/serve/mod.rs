@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod body;
+pub mod door;
 pub mod ingest;
 pub mod listener;
 mod problem;

@@ -17,6 +17,8 @@ pub struct Rejection {
     problem: Box<Problem>,
     /// Whether the same request may succeed soon.
     retry_after: Option<Duration>,
+    /// How to authenticate, if that is what is missing.
+    challenge: Option<&'static str>,
 }
 
 /// The kinds of problem.
@@ -42,6 +44,10 @@ pub enum Kind {
     MediaType,
     /// The request was meant for another host.
     Host,
+    /// The request lacks the token.
+    Token,
+    /// A page of another origin sent the request.
+    Origin,
     /// Something failed in the host.
     Internal,
     /// The host has more to do than it takes on.
@@ -86,6 +92,8 @@ impl Kind {
                 "Not the host that was asked for",
                 StatusCode::MISDIRECTED_REQUEST,
             ),
+            Self::Token => ("token", "A token is asked for", StatusCode::UNAUTHORIZED),
+            Self::Origin => ("origin", "Another origin", StatusCode::FORBIDDEN),
             Self::Internal => (
                 "internal",
                 "The host failed",
@@ -102,6 +110,14 @@ impl Kind {
                 "The disk is full",
                 StatusCode::INSUFFICIENT_STORAGE,
             ),
+        }
+    }
+
+    /// How to authenticate (RFC 9110, section 11.6.1: every 401 says so).
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Token => Some("Bearer realm=\"waystation\""),
+            _ => None,
         }
     }
 }
@@ -123,6 +139,7 @@ impl Rejection {
         Self {
             problem: Box::new(problem),
             retry_after: (kind == Kind::Busy).then_some(limits::HTTP_RETRY_AFTER),
+            challenge: kind.challenge(),
         }
     }
 
@@ -201,6 +218,10 @@ impl IntoResponse for Rejection {
         headers.insert(header::CONTENT_TYPE, problem);
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, after.as_secs().into());
+        }
+        if let Some(challenge) = self.challenge {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use waystation_core::Event;
 
 use super::client::{Address, Client};
+use super::credentials::Credentials;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use compose::EventArgs;
@@ -42,6 +43,8 @@ pub struct Args {
         hide_env_values = true
     )]
     to: Address,
+    #[command(flatten)]
+    credentials: Credentials,
     /// The form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     output: Output,
@@ -49,7 +52,8 @@ pub struct Args {
 
 /// Publishes and prints what became of it.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let client = Client::new(args.to, "--to");
+    let token = args.credentials.token()?;
+    let client = Client::new(args.to, "--to").with_token(token);
     let mut report = Report::default();
     let published = match args.file {
         None => {

@@ -3,10 +3,10 @@
 //!
 //! It reads the journal, dispatch and the handlers folder, and changes nothing
 //! but dead letters that are to be tried again and handlers that are to be let
-//! in. A page in a browser must not
-//! reach it: requests for other hosts are refused before anything else, nothing
-//! is allowed across origins, and what changes something takes only JSON, which
-//! a page cannot send without asking.
+//! in. A page in a browser must not reach it: the [`door`] refuses requests for
+//! other hosts before anything else and changes from other origins, nothing is
+//! allowed across origins, and what changes something takes only JSON, which a
+//! page cannot send without asking.
 
 mod dead_letters;
 mod deliveries;
@@ -14,14 +14,12 @@ mod events;
 mod handlers;
 mod health;
 mod history;
-mod host;
 mod json;
 mod query;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::routing::{get, post};
@@ -33,6 +31,7 @@ use waystation_folder::Handle;
 use waystation_journal::Journal;
 
 use super::body::Bodies;
+use super::door::{self, Door};
 use super::problem::{no_such_method, no_such_path};
 
 /// What the admin API answers from.
@@ -46,9 +45,13 @@ pub struct Admin {
     pub folder: Handle,
     /// Whether the host takes events: false before it is up and while it drains.
     pub ready: watch::Receiver<bool>,
-    /// The address that the listener bound.
-    pub address: SocketAddr,
+    /// Who may ask.
+    pub door: Door,
 }
+
+/// What anybody may ask who reaches the listener: it says no more than whether
+/// the host is up.
+pub const OPEN: &[&str] = &["/healthz", "/readyz"];
 
 #[derive(Clone)]
 struct Shared {
@@ -58,7 +61,7 @@ struct Shared {
 
 /// The routes for operators and programs.
 pub fn router(admin: Admin) -> Router {
-    let address = admin.address;
+    let door = Arc::new(admin.door.clone());
     let shared = Shared {
         admin,
         bodies: Bodies::new(limits::HTTP_BODIES_BYTES_MAX),
@@ -76,6 +79,6 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/dead-letters/redrive", post(dead_letters::redrive))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(address, host::check))
+        .layer(middleware::from_fn_with_state(door, door::check))
         .with_state(shared)
 }

@@ -157,13 +157,20 @@ impl Host {
         assert!(folder.loaded().await);
 
         let (ready, is_ready) = watch::channel(true);
-        let address = "127.0.0.1:8081".parse().unwrap();
+        let door = Door {
+            names: Some(door::Names {
+                bound: [127, 0, 0, 1].into(),
+                hosts: Vec::new(),
+            }),
+            token: None,
+            open: OPEN,
+        };
         let admin = Admin {
             journal: journal.clone(),
             dispatch,
             folder,
             ready: is_ready,
-            address,
+            door,
         };
         Self {
             journal,

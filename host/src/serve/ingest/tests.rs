@@ -1,3 +1,4 @@
+use axum::http::request::Builder;
 use axum::http::{Method, Request};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const BATCH: &str = "application/cloudevents-batch+json";
 struct Host {
     journal: Arc<Embedded>,
     router: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Host {
@@ -25,13 +26,22 @@ impl Host {
             clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_000))),
         };
         let journal = Arc::new(Embedded::open(options).unwrap());
+        let names = door::Names {
+            bound: [127, 0, 0, 1].into(),
+            hosts: Vec::new(),
+        };
         let router = router(Ingest {
             journal: journal.clone(),
+            door: Door {
+                names: Some(names),
+                token: None,
+                open: &[],
+            },
         });
         Self {
             journal,
             router,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -45,7 +55,7 @@ impl Host {
     }
 
     async fn publish(&self, content_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
-        let request = Request::post("/events").header("content-type", content_type);
+        let request = post_request("/events").header("content-type", content_type);
         let (status, _, body) = self.send(request.body(body.into()).unwrap()).await;
         (status, body)
     }
@@ -68,6 +78,10 @@ impl Host {
         assert_eq!(problem["status"], status.as_u16());
         assert_eq!(self.stored().await, [], "{problem}");
     }
+}
+
+fn post_request(path: &str) -> Builder {
+    Request::post(path).header("host", "localhost:8080")
 }
 
 fn event(id: &str) -> Value {
@@ -97,7 +111,7 @@ async fn a_structured_event_is_stored() {
 #[tokio::test]
 async fn a_binary_event_is_stored() {
     let host = Host::start();
-    let request = Request::post("/events")
+    let request = post_request("/events")
         .header("ce-specversion", "1.0")
         .header("ce-id", "1")
         .header("ce-source", "/orders")
@@ -192,7 +206,7 @@ async fn an_unknown_format_is_refused() {
 async fn a_closed_journal_takes_nothing() {
     let host = Host::start();
     host.journal.close().await.unwrap();
-    let request = Request::post("/events").header("content-type", STRUCTURED);
+    let request = post_request("/events").header("content-type", STRUCTURED);
     let (status, headers, _) = host
         .send(request.body(event("1").to_string().into()).unwrap())
         .await;
@@ -213,6 +227,7 @@ async fn other_paths_and_methods_are_problems() {
         let request = Request::builder()
             .method(method)
             .uri(path)
+            .header("host", "localhost:8080")
             .body(Body::empty())
             .unwrap();
         let (status, headers, problem) = host.send(request).await;
@@ -227,4 +242,95 @@ async fn other_paths_and_methods_are_problems() {
             (expected == StatusCode::METHOD_NOT_ALLOWED).then_some("POST")
         );
     }
+}
+
+/// Another program that holds the file makes every append wait and then fail, as
+/// a queue that is full does.
+#[tokio::test]
+async fn what_a_busy_journal_does_not_take_is_to_be_sent_again() {
+    let host = Host::start();
+    let file = host.folder.path().join("journal.sqlite");
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let request = || {
+        let request = post_request("/events").header("content-type", STRUCTURED);
+        request.body(event("1").to_string().into()).unwrap()
+    };
+    let (status, headers, problem) = host.send(request()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    assert_eq!(headers[header::RETRY_AFTER], "1");
+    assert_eq!(problem["type"], "/problems/busy");
+    other.execute_batch("ROLLBACK").unwrap();
+    let (status, ..) = host.send(request()).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn nobody_else_publishes_in_the_name_of_a_handler() {
+    let host = Host::start();
+    for source in ["/waystation/handlers/shipping"] {
+        let mut forged = event("1");
+        forged["source"] = json!(source);
+        let expected = json!({ "status": 400, "attribute": "source", "rule": "reserved" });
+        host.refuses(STRUCTURED, forged.to_string(), expected).await;
+    }
+}
+
+/// A page may send these from anywhere without asking (Fetch Standard:
+/// CORS-safelisted methods and media types). None of them is an event.
+#[tokio::test]
+async fn what_a_page_may_send_unasked_is_no_event() {
+    let host = Host::start();
+    for content_type in [
+        "text/plain",
+        "text/plain; charset=application/cloudevents+json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
+        let expected = json!({ "status": 400, "rule": "required" });
+        host.refuses(content_type, event("1").to_string(), expected)
+            .await;
+    }
+}
+
+/// For anything else it must ask, and is not answered.
+#[tokio::test]
+async fn a_page_that_asks_is_not_allowed_to_publish() {
+    let host = Host::start();
+    let asks = Request::options("/events")
+        .header("host", "localhost:8080")
+        .header("origin", "http://evil.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type, ce-id");
+    let (status, headers, _) = host.send(asks.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    let allows = |name: &str| name.starts_with("access-control");
+    assert!(!headers.keys().any(|name| allows(name.as_str())));
+
+    for (header, value) in [
+        ("origin", "http://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let request = post_request("/events")
+            .header("content-type", STRUCTURED)
+            .header(header, value);
+        let request = request.body(event("1").to_string().into()).unwrap();
+        assert_eq!(host.send(request).await.0, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(host.stored().await, []);
+}
+
+/// A page that has its own name point to this machine counts as of one origin
+/// with it, and need not ask.
+#[tokio::test]
+async fn a_name_that_was_pointed_here_does_not_publish() {
+    let host = Host::start();
+    let request = Request::post("/events")
+        .header("host", "evil.example:8080")
+        .header("origin", "http://evil.example:8080")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", STRUCTURED);
+    let request = request.body(event("1").to_string().into()).unwrap();
+    assert_eq!(host.send(request).await.0, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(host.stored().await, []);
 }

@@ -1,0 +1,44 @@
+//! Joins the configuration and what the listeners carry, which do not know each
+//! other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use waystation_journal::Journal;
+
+use crate::config::Config;
+use crate::serve::admin;
+use crate::serve::door::{Door, Names};
+use crate::serve::ingest::{self, Ingest};
+
+/// What takes events in from publishers at this address.
+pub fn events(config: &Config, address: SocketAddr, journal: Arc<dyn Journal>) -> Router {
+    let token = config.tokens.events.clone();
+    ingest::router(Ingest {
+        journal,
+        door: Door {
+            // A page whose name points to this machine has no token. Whoever has
+            // one may reach the host by any name, as behind a proxy.
+            names: token.is_none().then(|| names(config, address)),
+            token,
+            open: &[],
+        },
+    })
+}
+
+/// Who may ask the admin API at this address.
+pub fn admin(config: &Config, address: SocketAddr) -> Door {
+    Door {
+        names: Some(names(config, address)),
+        token: config.tokens.admin.clone(),
+        open: admin::OPEN,
+    }
+}
+
+fn names(config: &Config, address: SocketAddr) -> Names {
+    Names {
+        bound: address.ip(),
+        hosts: config.hosts.clone(),
+    }
+}
