@@ -5,18 +5,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use waystation_core::Clock;
 use waystation_journal::Journal;
 
 use crate::config::Config;
-use crate::serve::admin;
 use crate::serve::door::{Door, Names};
 use crate::serve::ingest::{self, Ingest};
+use crate::serve::webhook::{self, Webhooks};
+use crate::serve::{admin, webhook::Webhook};
 
-/// What takes events in from publishers at this address.
-pub fn events(config: &Config, address: SocketAddr, journal: Arc<dyn Journal>) -> Router {
+/// What takes events in at this address: from publishers and by webhooks.
+pub fn events(
+    config: &Config,
+    address: SocketAddr,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+) -> Router {
     let token = config.tokens.events.clone();
-    ingest::router(Ingest {
-        journal,
+    let sources = config.webhooks.iter().map(|Webhook { source, .. }| source);
+    let publishers = ingest::router(Ingest {
+        journal: Arc::clone(&journal),
         door: Door {
             // A page whose name points to this machine has no token. Whoever has
             // one may reach the host by any name, as behind a proxy.
@@ -24,7 +32,15 @@ pub fn events(config: &Config, address: SocketAddr, journal: Arc<dyn Journal>) -
             token,
             open: &[],
         },
-    })
+        reserved: sources.cloned().collect(),
+    });
+    // Whoever signs needs nothing else, and comes by whatever name.
+    let webhooks = webhook::router(Webhooks {
+        journal,
+        clock,
+        webhooks: config.webhooks.clone(),
+    });
+    publishers.merge(webhooks)
 }
 
 /// Who may ask the admin API at this address.

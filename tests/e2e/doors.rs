@@ -1,8 +1,12 @@
-//! Who may come in: by a token, or not at all.
+//! Who may come in: by a token, by a signature, or not at all.
 
 use std::process::Output;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac_sha256::HMAC;
+use serde_json::{Value, json};
 
 use e2e::host::{Host, STRUCTURED, Site, post, scripted_event, waystation};
 
@@ -124,6 +128,8 @@ fn a_host_on_loopback_takes_events_by_its_own_names_only() {
     assert_eq!(status_for(url, "events.example", None), 202);
     assert_eq!(status_for(url, "localhost:1", None), 202);
     assert_eq!(status_for(url, "evil.example", None), 421);
+    let webhooks = url.replace("/events", "/webhooks/x");
+    assert_eq!(status_for(&webhooks, "evil.example", None), 404, "any name");
 }
 
 /// A page has no token, so behind a proxy any name will do.
@@ -146,4 +152,75 @@ fn a_weak_token_keeps_the_host_from_starting() {
     assert!(errors.contains("shorter than 16 characters"), "{errors}");
     assert!(!errors.contains("hunter2"), "{errors}");
     assert!(!site.data().exists(), "nothing was changed");
+}
+
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const NEXT_KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+
+/// A host that takes webhooks of a customer system whose key is being replaced.
+fn with_webhook(site: &Site) -> Host {
+    site.configure(
+        "[[source]]\nkind = 'webhook'\nname = 'crm'\ntype = 'test.scripted.v1'\n\
+         secrets = [{ file = 'crm.key' }, { file = 'crm.next.key' }]\n",
+    );
+    std::fs::write(site.root().join("crm.key"), KEY).unwrap();
+    std::fs::write(site.root().join("crm.next.key"), NEXT_KEY).unwrap();
+    site.start()
+}
+
+fn call(host: &Host, key: &str, id: &str, body: &str) -> (u16, Value) {
+    #[allow(clippy::disallowed_methods, reason = "the sender has its own clock")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let timestamp = now.as_secs().to_string();
+    let bytes = BASE64.decode(key.strip_prefix("whsec_").unwrap()).unwrap();
+    let mac = HMAC::mac(format!("{id}.{timestamp}.{body}"), bytes);
+    let signature = format!("v1,{}", BASE64.encode(mac));
+    let url = host.events_url().replace("/events", "/webhooks/crm");
+    let headers = [
+        ("content-type", "application/json"),
+        ("webhook-id", id),
+        ("webhook-timestamp", &timestamp),
+        ("webhook-signature", &signature),
+    ];
+    post(&url, &headers, body.as_bytes())
+}
+
+#[test]
+fn a_webhook_becomes_an_event_that_is_handled_and_outlives_a_kill() {
+    let site = Site::with(&["scripted"]);
+    let host = with_webhook(&site);
+    let body = r#"{"do": "sleep", "ms": 500}"#;
+    for (key, id) in [(KEY, "msg_1"), (NEXT_KEY, "msg_2")] {
+        let (status, answer) = call(&host, key, id, body);
+        assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+    }
+    host.kill();
+    let mut host = site.start();
+    for id in ["msg_1", "msg_2"] {
+        host.wait_for_delivery(id, "scripted", "done");
+        assert_eq!(host.tree(id)["event"]["source"], "/webhooks/crm");
+    }
+    // The sender did not hear the answer and tries again.
+    let (status, answer) = call(&host, KEY, "msg_1", body);
+    assert_eq!((status, &answer["duplicates"]), (202, &json!(1)));
+    assert_eq!(host.of_type("test.scripted.v1").len(), 2);
+}
+
+#[test]
+fn a_forged_webhook_is_refused_and_the_log_says_why() {
+    let site = Site::empty();
+    let host = with_webhook(&site);
+    let stranger = format!("whsec_{}", BASE64.encode([7; 24]));
+    let (status, problem) = call(&host, &stranger, "msg_1", "{}");
+    assert_eq!(
+        (status, &problem["type"]),
+        (401, &json!("/problems/signature"))
+    );
+    call(&host, KEY, "msg_2", "{}");
+    let (status, _) = call(&host, KEY, "msg_2", r#"{"forged": true}"#);
+    assert_eq!(status, 409, "the id is that of another message");
+    assert_eq!(host.journal().len(), 1);
+    let (_, log) = host.stop();
+    assert!(log.contains("no signature in it is of a key"), "{log}");
+    assert!(!log.contains("whsec_"), "{log}");
 }

@@ -430,8 +430,6 @@ pub const RETENTION_STEP_PAGES: u64 = 1_024;
 
 /// Of the journal's file, one part in so many of what is used may stay free for
 /// what comes next; the rest of what is free is given back.
-/// One part in so many of the journal's file stays free for what comes next; the
-/// rest of what is free is given back.
 pub const RETENTION_FREE_SHARE: u64 = 8;
 
 /// The dead letters that are driven again in one transaction.
@@ -513,12 +511,3 @@ pub const APPROVALS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The approvals that wait until the handlers folder has looked at them.
 pub const APPROVALS_WAITING_MAX: usize = 16;
-/// How far the system's clock may be from the host's before the log tells that it
-/// was put forward or back.
-pub const CLOCK_STEP: Duration = Duration::from_secs(60);
-
-/// How long a handler begins no attempt after the host had no room for one.
-pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
-/// How long a host whose journal failed gives the answers to the requests that
-/// came before.
-pub const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);

@@ -176,11 +176,11 @@ impl Host {
             dispatch: dispatch.clone(),
             workers,
         };
-        let router = doors::events(&config, events.address(), journal.clone());
+        let router = doors::events(&config, events.address(), journal.clone(), clock.clone());
         let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
         let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
 
-        show_addresses(events.address(), control.address());
+        show_addresses(&config, events.address(), control.address());
         let (ready, is_ready) = watch::channel(false);
         let (stop_control, control_stop) = watch::channel(false);
         let admin_router = admin::router(Admin {
@@ -291,10 +291,16 @@ async fn bind(config: &Config, connections_max: usize) -> Result<[Listener; 2]> 
     Ok([events, control].map(|listener| listener.with_connections_max(connections_max)))
 }
 
-fn show_addresses(events: SocketAddr, control: SocketAddr) {
+fn show_addresses(config: &Config, events: SocketAddr, control: SocketAddr) {
     say(&format!("Waystation {}", env!("CARGO_PKG_VERSION")));
     say(&format!("events  http://{events}/events"));
     say(&format!("admin   http://{control}"));
+    for webhook in &config.webhooks {
+        let (name, event_type) = (&webhook.name, &webhook.event_type);
+        say(&format!(
+            "webhook http://{events}/webhooks/{name}  gives {event_type}"
+        ));
+    }
 }
 
 fn show_handlers(folder: &Handle) {

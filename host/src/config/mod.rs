@@ -1,6 +1,7 @@
 //! The configuration of `waystation run`: flags over file over defaults.
 
 pub mod secret;
+mod source;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -11,6 +12,7 @@ use waystation_core::limits;
 use waystation_folder::document;
 use waystation_journal::Retention;
 
+use crate::serve::webhook::Webhook;
 use crate::token::Token;
 
 /// What the host runs with.
@@ -30,6 +32,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The tokens that the listeners ask for.
     pub tokens: Tokens,
+    /// The webhooks that are taken in.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// The tokens that the listeners ask for.
@@ -65,6 +69,7 @@ struct FromFile {
     given: Given,
     hosts: Vec<String>,
     tokens: Tokens,
+    webhooks: Vec<Webhook>,
 }
 
 /// Why there is no configuration.
@@ -125,6 +130,7 @@ impl Config {
             given: from_file,
             hosts,
             tokens,
+            webhooks,
         } = from_file;
         let config = Self {
             handlers: flags
@@ -155,6 +161,7 @@ impl Config {
             },
             hosts,
             tokens,
+            webhooks,
         };
         config.check()?;
         Ok(config)
@@ -209,6 +216,7 @@ fn parse(text: &str, folder: &Path) -> Result<FromFile, document::Mistakes> {
             tokens: root
                 .table("tokens", |table| tokens(table, folder))
                 .unwrap_or_default(),
+            webhooks: source::webhooks(root, folder),
         }
     })
 }
@@ -273,6 +281,8 @@ pub fn retention_size(text: &str) -> Result<usize, String> {
 mod tests {
     use super::*;
 
+    const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
     /// What a file in a folder with these secrets gives.
     fn parse_beside(files: &[(&str, &str)], text: &str) -> Result<FromFile, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -283,7 +293,11 @@ mod tests {
     }
 
     fn refused(text: &str, expected: &[&str]) {
-        let files = [("short", "0123456789\n")];
+        let files = [
+            ("short", "0123456789\n"),
+            ("key", KEY),
+            ("bad", "whsec_AAAA"),
+        ];
         let mistakes = parse_beside(&files, text).unwrap_err();
         for expected in expected {
             assert!(
@@ -344,6 +358,61 @@ mod tests {
                 &["line 2", expected],
             );
         }
+    }
+
+    #[test]
+    fn a_webhook_has_a_name_a_type_and_keys() {
+        let file = parse_beside(
+            &[("key", KEY), ("next", &format!("{KEY}\n"))],
+            "[[source]]\nkind = 'webhook'\nname = 'crm'\ntype = 'com.example.crm.changed.v1'\n\
+             secrets = [{ file = 'key' }, { file = 'next' }]",
+        );
+        let [webhook] = &file.unwrap().webhooks[..] else {
+            panic!("one webhook")
+        };
+        assert_eq!(webhook.name, "crm");
+        assert_eq!(webhook.event_type, "com.example.crm.changed.v1");
+        assert_eq!(webhook.source, "/webhooks/crm");
+        assert_eq!(webhook.keys.len(), 2);
+    }
+
+    #[test]
+    fn all_mistakes_of_a_webhook_are_told_at_once() {
+        refused(
+            "[[source]]\nkind = 'web'\nname = 'a/b'\npath = '/x'",
+            &[
+                "`source[0].kind`",
+                "`source[0].name`: must be up to 64",
+                "`source[0].type`: is missing",
+                "`source[0].secrets`: is missing",
+                "`source[0].path`: no such key",
+            ],
+        );
+        let webhook = |more: &str| format!("[[source]]\nkind = 'webhook'\nname = 'crm'\n{more}\n");
+        let keys = "secrets = [{ file = 'key' }]";
+        for (more, expected) in [
+            (format!("type = ''\n{keys}"), "`source[0].type`"),
+            (
+                format!("type = 'a'\nsource = 'no uri'\n{keys}"),
+                "`source[0].source`",
+            ),
+            (
+                format!("type = 'a'\nsource = '/waystation/handlers/x'\n{keys}"),
+                "handlers publish there",
+            ),
+            (
+                "type = 'a'\nsecrets = [{ file = 'bad' }]".to_owned(),
+                "`source[0].secrets[0].file`: the key must have 24 to 64 bytes",
+            ),
+            (
+                "type = 'a'\nsecrets = []".to_owned(),
+                "must have between 1 and 2 items",
+            ),
+        ] {
+            refused(&webhook(&more), &[expected]);
+        }
+        let twice = webhook(&format!("type = 'a'\n{keys}")).repeat(2);
+        refused(&twice, &["two of them have the name `crm`"]);
     }
 
     #[test]

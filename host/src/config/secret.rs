@@ -8,6 +8,7 @@ use std::path::Path;
 use waystation_core::{Digest, limits};
 use waystation_folder::document::Table;
 
+use crate::serve::webhook::Key;
 use crate::token::Token;
 
 /// The token that a table refers to: `{ env = NAME }`, `{ file = PATH }` or
@@ -20,6 +21,14 @@ pub fn token(table: &mut Table<'_>, folder: &Path) -> Option<Token> {
         digest.ok_or_else(|| "must be the 64 hexadecimal digits of a SHA-256".to_owned())
     });
     referred(table, folder, read).or(digest.map(Token::from_digest))
+}
+
+/// The key that a table refers to: `{ env = NAME }` or `{ file = PATH }`.
+pub fn key(table: &mut Table<'_>, folder: &Path) -> Option<Key> {
+    require_one(table, &["env", "file"]);
+    referred(table, folder, |text| {
+        Key::new(text).map_err(|error| error.to_string())
+    })
 }
 
 fn require_one(table: &mut Table<'_>, keys: &[&'static str]) {

@@ -1,8 +1,8 @@
 //! Where events come in: `POST /events`, by the HTTP binding of CloudEvents.
 //!
 //! It answers 202 only when the events are durable. It knows the journal, and of
-//! handlers only in whose name nobody else may publish: whoever publishes never
-//! learns who listens.
+//! handlers and webhooks only in whose name nobody else may publish: whoever
+//! publishes never learns who listens.
 
 use std::sync::Arc;
 
@@ -29,11 +29,14 @@ pub struct Ingest {
     pub journal: Arc<dyn Journal>,
     /// Who may publish.
     pub door: Door,
+    /// The sources that are somebody else's, beside those of handlers.
+    pub reserved: Vec<String>,
 }
 
 #[derive(Clone)]
 struct Shared {
     journal: Arc<dyn Journal>,
+    reserved: Arc<[String]>,
     bodies: Bodies,
 }
 
@@ -41,6 +44,7 @@ struct Shared {
 pub fn router(ingest: Ingest) -> Router {
     let shared = Shared {
         journal: ingest.journal,
+        reserved: ingest.reserved.into(),
         bodies: Bodies::new(limits::HTTP_BODIES_BYTES_MAX),
     };
     Router::new()
@@ -70,7 +74,7 @@ async fn publish(
     let events = parse(mode, &headers, body.bytes.clone())?;
     if let Some(index) = events
         .iter()
-        .position(|event| event.source.starts_with(SOURCE_PREFIX))
+        .position(|event| shared.reserves(&event.source))
     {
         return Err(reserved_source((mode == Mode::Batch).then_some(index)));
     }
@@ -84,10 +88,19 @@ async fn publish(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Whoever could publish in a handler's name could take the place of what the
-/// handler publishes.
+impl Shared {
+    fn reserves(&self, source: &str) -> bool {
+        source.starts_with(SOURCE_PREFIX) || self.reserved.iter().any(|other| other == source)
+    }
+}
+
+/// Whoever could publish in the name of a handler or a webhook could take the
+/// place of what it publishes.
 fn reserved_source(index: Option<usize>) -> Rejection {
-    let detail = format!("`source` must not begin with `{SOURCE_PREFIX}`: handlers publish there");
+    let detail = format!(
+        "`source` must not begin with `{SOURCE_PREFIX}`, where handlers publish, nor be the source \
+         of a webhook"
+    );
     Rejection::new(Kind::Attribute, detail)
         .about(Some("source"), "reserved")
         .at(index)

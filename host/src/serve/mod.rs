@@ -11,3 +11,4 @@ pub mod door;
 pub mod ingest;
 pub mod listener;
 mod problem;
+pub mod webhook;

@@ -46,8 +46,12 @@ pub enum Kind {
     Host,
     /// The request lacks the token.
     Token,
+    /// The request was not signed by whom it should be.
+    Signature,
     /// A page of another origin sent the request.
     Origin,
+    /// The request contradicts what is there.
+    Conflict,
     /// Something failed in the host.
     Internal,
     /// The host has more to do than it takes on.
@@ -93,7 +97,17 @@ impl Kind {
                 StatusCode::MISDIRECTED_REQUEST,
             ),
             Self::Token => ("token", "A token is asked for", StatusCode::UNAUTHORIZED),
+            Self::Signature => (
+                "signature",
+                "The signature does not hold",
+                StatusCode::UNAUTHORIZED,
+            ),
             Self::Origin => ("origin", "Another origin", StatusCode::FORBIDDEN),
+            Self::Conflict => (
+                "conflict",
+                "It contradicts what is there",
+                StatusCode::CONFLICT,
+            ),
             Self::Internal => (
                 "internal",
                 "The host failed",
@@ -117,6 +131,7 @@ impl Kind {
     fn challenge(self) -> Option<&'static str> {
         match self {
             Self::Token => Some("Bearer realm=\"waystation\""),
+            Self::Signature => Some("Standard-Webhooks"),
             _ => None,
         }
     }
@@ -172,6 +187,16 @@ impl From<ParseError> for Rejection {
             Self::new(kind, error.to_string()).about(error.attribute(), error.rule());
         rejection.problem.index = error.index;
         rejection
+    }
+}
+
+impl From<EventError> for Rejection {
+    fn from(error: EventError) -> Self {
+        let kind = match &error {
+            EventError::TooLarge { .. } => Kind::TooLarge,
+            _ => Kind::Attribute,
+        };
+        Self::new(kind, error.to_string()).about(error.attribute(), error.rule())
     }
 }
 

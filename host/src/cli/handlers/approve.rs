@@ -27,7 +27,7 @@ pub struct Args {
 /// Shows what a generation asks for, has it confirmed, and lets in that one and
 /// no other.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let client = args.asking.client();
+    let client = args.asking.client()?;
     let quarantined = quarantined(&client, &args.name)?;
     let generation = quarantined.generation.short();
     output::note(&format!("{} {generation} asks for", args.name));

@@ -37,6 +37,7 @@ impl Host {
                 token: None,
                 open: &[],
             },
+            reserved: vec!["/webhooks/crm".to_owned()],
         });
         Self {
             journal,
@@ -266,9 +267,9 @@ async fn what_a_busy_journal_does_not_take_is_to_be_sent_again() {
 }
 
 #[tokio::test]
-async fn nobody_else_publishes_in_the_name_of_a_handler() {
+async fn nobody_else_publishes_in_the_name_of_a_handler_or_a_webhook() {
     let host = Host::start();
-    for source in ["/waystation/handlers/shipping"] {
+    for source in ["/waystation/handlers/shipping", "/webhooks/crm"] {
         let mut forged = event("1");
         forged["source"] = json!(source);
         let expected = json!({ "status": 400, "attribute": "source", "rule": "reserved" });
