@@ -160,11 +160,6 @@ impl<'a> Table<'a> {
         self.mistakes.push(Mistake { line, key, problem });
     }
 
-    /// Whether the key is there.
-    pub fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
     /// Makes it a mistake if the key is not there.
     pub fn require(&mut self, key: &'a str) {
         if !self.has(key) {

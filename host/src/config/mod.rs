@@ -472,7 +472,11 @@ mod tests {
 
     #[test]
     fn what_the_journal_cannot_keep_to_is_refused() {
-        let mistakes = parse("retention = { age = '5m', size = '10 GB', bytes = 5 }", Path::new("")).unwrap_err();
+        let mistakes = parse(
+            "retention = { age = '5m', size = '10 GB', bytes = 5 }",
+            Path::new(""),
+        )
+        .unwrap_err();
         let text = mistakes.to_string();
         for expected in [
             "`retention.age`: must be between 10m and ",

@@ -32,7 +32,7 @@ pub enum Kind {
     Query,
     /// There is no such thing.
     NotFound,
-    /// It is not as the request takes it to be.
+    /// The request contradicts what is there.
     Conflict,
     /// The path does not take this method.
     Method,
@@ -50,8 +50,6 @@ pub enum Kind {
     Signature,
     /// A page of another origin sent the request.
     Origin,
-    /// The request contradicts what is there.
-    Conflict,
     /// Something failed in the host.
     Internal,
     /// The host has more to do than it takes on.
@@ -74,7 +72,6 @@ impl Kind {
             Self::Body => ("body", "The body cannot be read", StatusCode::BAD_REQUEST),
             Self::Query => ("query", "The query is wrong", StatusCode::BAD_REQUEST),
             Self::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
-            Self::Conflict => ("conflict", "Things have changed", StatusCode::CONFLICT),
             Self::Method => (
                 "method",
                 "The method is not allowed",
