@@ -192,8 +192,8 @@ pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
 /// The bytes of all bodies that publishers are sending or have sent and that are
-/// not stored yet.
-pub const HTTP_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// not stored yet: twice what may wait for the journal's writer.
+pub const HTTP_BODIES_BYTES_MAX: usize = 2 * WRITER_BYTES;
 
 /// When a client may try again what a busy host refused.
 pub const HTTP_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -511,3 +511,6 @@ pub const APPROVALS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The approvals that wait until the handlers folder has looked at them.
 pub const APPROVALS_WAITING_MAX: usize = 16;
+/// The bytes that each HTTP connection reads ahead. The headers of a request must
+/// fit into them.
+pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;

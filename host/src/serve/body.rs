@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -24,6 +24,13 @@ pub struct Read {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// A body that is being read.
+#[derive(Default)]
+struct Growing {
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
 impl Bodies {
     /// Bodies that take so many bytes together.
     pub fn new(room_bytes: usize) -> Self {
@@ -42,30 +49,49 @@ impl Bodies {
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(too_large());
         }
+        let expected = body.size_hint().exact();
+        let expected = expected.map_or(bytes_max, |bytes| {
+            usize::try_from(bytes).unwrap_or(bytes_max)
+        });
         let read = async {
             let mut chunks = body.into_data_stream();
-            let mut bytes = BytesMut::new();
-            let mut room: Option<OwnedSemaphorePermit> = None;
+            let mut received = 0;
+            let mut kept = Ok(Growing::default());
             while let Some(chunk) = chunks.next().await {
                 let chunk = chunk.map_err(|error| broken(&error))?;
-                if chunk.len() > bytes_max - bytes.len() {
+                if chunk.len() > bytes_max - received {
                     return Err(too_large());
                 }
-                let more = self.room(chunk.len())?;
-                match &mut room {
-                    Some(room) => room.merge(more),
-                    None => room = Some(more),
-                }
-                bytes.extend_from_slice(&chunk);
+                received += chunk.len();
+                // What there is no room for is read to its end as well: a client
+                // that still sends would lose its connection before the answer.
+                kept = kept.and_then(|kept| self.keep(kept, &chunk, expected));
             }
-            Ok(Read {
-                bytes: bytes.freeze(),
-                _room: room,
+            kept.map(|kept| Read {
+                bytes: kept.bytes.into(),
+                _room: kept.room,
             })
         };
         timeout(limits::HTTP_BODY_TIMEOUT, read)
             .await
             .unwrap_or_else(|_| Err(slow()))
+    }
+
+    /// Adds a chunk to what came before. What is allocated doubles each time, up
+    /// to what is expected, and all of it counts.
+    fn keep(&self, mut kept: Growing, chunk: &[u8], expected: usize) -> Result<Growing, Rejection> {
+        let (allocated, needed) = (kept.bytes.capacity(), kept.bytes.len() + chunk.len());
+        if needed > allocated {
+            let wanted = needed.max(expected.min(2 * allocated));
+            let more = self.room(wanted - allocated)?;
+            match &mut kept.room {
+                Some(room) => room.merge(more),
+                None => kept.room = Some(more),
+            }
+            kept.bytes.reserve_exact(wanted - kept.bytes.len());
+        }
+        kept.bytes.extend_from_slice(chunk);
+        Ok(kept)
     }
 
     fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
@@ -90,6 +116,8 @@ fn slow() -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::http::StatusCode;
     use axum::response::IntoResponse as _;
     use futures_util::stream;
@@ -136,6 +164,35 @@ mod tests {
         .await;
         drop(held);
         check(&bodies, Body::from("123"), Ok(b"123")).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_allocated_counts() {
+        let bodies = Bodies::new(9);
+        // Without a length, 6 bytes that come as 4 and 2 take 8.
+        let held = bodies.read(chunks(&[b"1234", b"56"]), 8).await.unwrap();
+        check(&bodies, Body::from("1"), Ok(b"1")).await;
+        check(
+            &bodies,
+            Body::from("12"),
+            Err(StatusCode::SERVICE_UNAVAILABLE),
+        )
+        .await;
+        drop(held);
+        check(&bodies, Body::from("12"), Ok(b"12")).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_read_to_its_end() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&read);
+        let chunks = stream::iter(["12", "34", "56"]).map(move |chunk| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, axum::Error>(Bytes::from_static(chunk.as_bytes()))
+        });
+        let busy = Err(StatusCode::SERVICE_UNAVAILABLE);
+        check(&Bodies::new(1), Body::from_stream(chunks), busy).await;
+        assert_eq!(read.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test(start_paused = true)]

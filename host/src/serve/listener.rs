@@ -171,6 +171,7 @@ async fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HTTP_HEADER_TIMEOUT)
+        .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .max_header_size(limits::HTTP_HEADERS_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), seated);
     let mut connection = pin!(connection);
