@@ -19,6 +19,11 @@ pub fn folder() -> PathBuf {
     profile().parent().unwrap().join("guests")
 }
 
+/// A folder below the build output, for runs that write a lot.
+pub fn scratch() -> PathBuf {
+    profile().parent().unwrap().join("tmp")
+}
+
 /// The bytes of a component that `make guests` built.
 pub fn component(name: &str) -> Vec<u8> {
     let path = folder().join(format!("{name}.wasm"));

@@ -17,9 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for a line before looking again.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// Names another binary to drive than the one that was built along.
+const BINARY: &str = "WAYSTATION_BINARY";
+
 /// The binary.
 pub fn waystation() -> Command {
-    let binary = guests::profile().join("waystation");
+    let binary = std::env::var_os(BINARY).map_or_else(
+        || guests::profile().join("waystation"),
+        |binary| std::path::absolute(binary).unwrap(),
+    );
     assert!(
         binary.exists(),
         "{} is not there; run `cargo build` first",
@@ -41,7 +47,16 @@ pub struct Site {
 impl Site {
     /// An empty handlers folder and no data folder yet.
     pub fn empty() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in a new folder below this one.
+    pub fn below(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        Self::at(tempfile::tempdir_in(folder).unwrap())
+    }
+
+    fn at(root: TempDir) -> Self {
         std::fs::create_dir(root.path().join("handlers")).unwrap();
         Self { root }
     }
@@ -105,7 +120,18 @@ impl Site {
     }
 
     /// Starts a host from its command and waits until it is ready.
-    pub fn start_from(mut command: Command) -> Host {
+    pub fn start_from(command: Command) -> Host {
+        let mut host = Self::spawn_from(command);
+        host.wait_until_ready();
+        host
+    }
+
+    /// Starts a host on free ports and waits for nothing.
+    pub fn spawn(&self) -> Host {
+        Self::spawn_from(self.command_on(["127.0.0.1:0"; 2]))
+    }
+
+    fn spawn_from(mut command: Command) -> Host {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -116,29 +142,29 @@ impl Site {
         let stdout = child.stdout.take().unwrap();
         let reader = read_lines(stdout, sender.clone());
         let errors = read_lines(child.stderr.take().unwrap(), sender);
-        let mut host = Host {
+        Host {
             child,
+            started: Instant::now(),
             lines,
             seen: Vec::new(),
             events: String::new(),
             admin: String::new(),
+            agent: agent(),
             reader: Some(reader),
             errors: Some(errors),
-        };
-        host.wait_for_line(|line| line == "Ready");
-        host.events = host.address("events");
-        host.admin = host.address("admin");
-        host
+        }
     }
 }
 
 /// A running host. It is killed when it is dropped.
 pub struct Host {
     child: Child,
+    started: Instant,
     lines: Receiver<String>,
     seen: Vec<String>,
     events: String,
     admin: String,
+    agent: ureq::Agent,
     reader: Option<JoinHandle<String>>,
     errors: Option<JoinHandle<String>>,
 }
@@ -152,6 +178,15 @@ impl Host {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it takes events: how long that took.
+    pub fn wait_until_ready(&mut self) -> Duration {
+        self.wait_for_line(|line| line == "Ready");
+        let took = self.started.elapsed();
+        self.events = self.address("events");
+        self.admin = self.address("admin");
+        took
     }
 
     /// The URL of its ingest.
@@ -244,8 +279,9 @@ impl Host {
 
     /// Asks the admin API.
     pub fn get(&self, path: &str) -> Value {
-        let mut response = agent().get(format!("{}{path}", self.admin)).call().unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
+        let url = format!("{}{path}", self.admin);
+        let mut response = self.agent.get(url).call().unwrap();
+        let text = read(&mut response);
         assert_eq!(response.status(), 200, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
     }
@@ -253,16 +289,50 @@ impl Host {
     /// All events of the journal, oldest first.
     pub fn journal(&self) -> Vec<Value> {
         let mut events = Vec::new();
+        self.each_event(|event| events.push(event.clone()));
+        events.reverse();
+        events
+    }
+
+    /// Shows each event of the journal, newest first.
+    pub fn each_event(&self, mut show: impl FnMut(&Value)) {
         let mut before = String::new();
         loop {
             let page = self.get(&format!("/api/events?limit=1000{before}"));
             let page = page.as_array().unwrap();
             let Some(last) = page.last() else { break };
             before = format!("&before={}", last["sequence"]);
-            events.extend(page.iter().cloned());
+            page.iter().for_each(&mut show);
         }
-        events.reverse();
-        events
+    }
+
+    /// Waits until every handler has come to the end of the journal and nothing
+    /// waits for another attempt. Gives up only when nothing moves any more.
+    pub fn wait_until_settled(&mut self) {
+        let mut last = Value::Null;
+        let mut moved = Instant::now();
+        loop {
+            let newest = self.get("/api/events?limit=1")[0]["sequence"].clone();
+            let handlers = self.get("/api/handlers");
+            let rows = handlers.as_array().unwrap();
+            let is_settled = rows
+                .iter()
+                .all(|row| row["cursor"] == newest && row["waiting"] == 0 && row["behind"] == 0);
+            let now = json!([newest, handlers]);
+            // A delivery may go from running to waiting between two numbers of
+            // one answer, so only two answers alike tell that all is settled.
+            if now != last {
+                (last, moved) = (now, Instant::now());
+            } else if is_settled {
+                return;
+            } else if moved.elapsed() > PATIENCE {
+                self.give_up(&format!("it does not come to rest: {last}"));
+            }
+            match self.lines.recv_timeout(GLANCE) {
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.give_up("the host ended"),
+            }
+        }
     }
 
     /// The events of a type, oldest first.
@@ -387,6 +457,12 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
+/// The body of an answer, however large.
+fn read(response: &mut ureq::http::Response<ureq::Body>) -> String {
+    let body = response.body_mut().with_config().limit(u64::MAX);
+    body.read_to_string().unwrap()
+}
+
 /// Hands every line over as it comes, and gives back all of them at the end.
 fn read_lines(from: impl Read + Send + 'static, to: Sender<String>) -> JoinHandle<String> {
     std::thread::spawn(move || {
@@ -408,7 +484,7 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Value) {
         request = request.header(*name, *value);
     }
     let mut response = request.send(body).unwrap();
-    let text = response.body_mut().read_to_string().unwrap();
+    let text = read(&mut response);
     (
         response.status().as_u16(),
         serde_json::from_str(&text).unwrap_or(Value::String(text)),

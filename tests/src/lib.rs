@@ -1,5 +1,6 @@
-//! What the end-to-end tests and the demo share: a real host in a place of its
-//! own, and the components that `make guests` built.
+//! What the end-to-end tests, the long runs and the demo share: a real host in a
+//! place of its own, the components that `make guests` built, loads, and a ledger
+//! of what a host promised and what became of it.
 
 #![allow(
     clippy::expect_used,
@@ -12,3 +13,15 @@
 
 pub mod guests;
 pub mod host;
+pub mod ledger;
+pub mod load;
+pub mod publish;
+
+/// The seed of a run: `WAYSTATION_SEED` if it is set, else one that is printed so
+/// that the run can be repeated.
+pub fn seed() -> u64 {
+    let given = std::env::var("WAYSTATION_SEED").ok();
+    let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
+    println!("WAYSTATION_SEED={seed}");
+    seed
+}
