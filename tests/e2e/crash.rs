@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use e2e::host::Site;
+use e2e::{guests, seed, soak};
 
 const DONE: &str = "test.result.done.v1";
 
@@ -22,35 +23,13 @@ fn an_event_that_was_accepted_is_handled_after_a_kill() {
     assert_eq!(host.of_type(DONE).len(), 1, "exactly one set of effects");
 }
 
-/// Killed several times while events flow.
+/// Killed at random moments under a random load, also while it starts. `make
+/// soak` is the same for longer.
 #[test]
-fn kills_under_load_lose_nothing_and_repeat_nothing() {
-    let site = Site::with(&["scripted"]);
-    let mut acknowledged = Vec::new();
-    for round in 0..5 {
-        let host = site.start();
-        for n in 0..40 {
-            let id = format!("{round}-{n}");
-            host.script(&id, json!({"do": "ack"}));
-            acknowledged.push(id);
-        }
-        host.kill();
-    }
-    let mut host = site.start();
-    let count = acknowledged.len();
-    let done = host.wait_until("all are handled, and nothing is under way", |host| {
-        let handler = host.handler("scripted");
-        let quiet = handler["behind"] == 0 && handler["running"] == 0 && handler["waiting"] == 0;
-        let done = host.of_type(DONE);
-        (quiet && done.len() >= count).then_some(done)
-    });
-    let mut handled: Vec<String> = done
-        .iter()
-        .map(|event| event["causationid"].as_str().unwrap().to_owned())
-        .collect();
-    handled.sort();
-    acknowledged.sort();
-    assert_eq!(handled, acknowledged);
+fn fifty_kills_under_load_lose_nothing_and_repeat_nothing() {
+    let outcome = soak::run(&guests::scratch(), 50, seed(), |_| {});
+    println!("{outcome}");
+    assert!(outcome.keeps_promises(), "{outcome}");
 }
 
 /// A waiting retry outlives the host.

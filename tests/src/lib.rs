@@ -16,6 +16,7 @@ pub mod host;
 pub mod ledger;
 pub mod load;
 pub mod publish;
+pub mod soak;
 
 /// The seed of a run: `WAYSTATION_SEED` if it is set, else one that is printed so
 /// that the run can be repeated.
