@@ -4,7 +4,7 @@
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test lint guests deny advisories fuzz
+.PHONY: demo test lint guests deny advisories fuzz soak overload backlog
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -23,6 +23,25 @@ test: guests
 guests:
 	cargo build --workspace --bins --tests
 	$(GUESTS)
+
+# The long runs. Each ends by itself, prints its figures, and fails if the host
+# broke a promise. BINARY=target/release/waystation drives another build.
+ROUNDS := 200
+SECONDS := 60
+EVENTS := 1000000
+ENDURE = $(if $(BINARY),WAYSTATION_BINARY=$(BINARY)) target/debug/endurance
+
+# Kills the host at random moments under load; SEED=N repeats a run.
+soak: guests
+	$(if $(SEED),WAYSTATION_SEED=$(SEED)) $(ENDURE) soak $(ROUNDS)
+
+# Offers more than the host can take.
+overload: guests
+	$(ENDURE) overload $(SECONDS)
+
+# Lets events pile up while their handler is away.
+backlog: guests
+	$(ENDURE) backlog $(EVENTS)
 
 # What must be clean before a change is merged.
 lint:
@@ -45,13 +64,13 @@ target/tools/bin/cargo-deny:
 	cargo install cargo-deny@0.20.2 --locked --root target/tools --target-dir target/tools/build
 	rm -rf target/tools/build
 
-# Fuzzes the parsers and the loader, each for SECONDS seconds; needs a nightly
+# Fuzzes the parsers and the loader, each for FUZZ_SECONDS seconds; needs a nightly
 # compiler and `cargo install cargo-fuzz`.
-SECONDS ?= 600
+FUZZ_SECONDS ?= 600
 FUZZ := structured batch binary sidecar component
 
 fuzz:
 	for target in $(FUZZ); do \
 	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz \
-	    $$target -- -max_total_time=$(SECONDS) -timeout=60 -rss_limit_mb=4096 || exit 1; \
+	    $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=4096 || exit 1; \
 	done

@@ -19,6 +19,7 @@ mod doors_bounds;
 mod folder;
 mod grants;
 mod ingest;
+mod load;
 mod outcomes;
 mod startup;
 mod swap;

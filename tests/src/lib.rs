@@ -11,10 +11,13 @@
 )]
 #![allow(missing_docs, reason = "the names say it")]
 
+pub mod backlog;
 pub mod guests;
 pub mod host;
 pub mod ledger;
 pub mod load;
+pub mod memory;
+pub mod overload;
 pub mod publish;
 pub mod soak;
 
