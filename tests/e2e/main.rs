@@ -22,4 +22,5 @@ mod ingest;
 mod load;
 mod outcomes;
 mod startup;
+mod state;
 mod swap;
