@@ -72,5 +72,5 @@ FUZZ := structured batch binary sidecar component
 fuzz:
 	for target in $(FUZZ); do \
 	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz \
-	    $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=4096 || exit 1; \
+	    --features component $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=4096 || exit 1; \
 	done
