@@ -469,9 +469,6 @@ pub const TOKEN_BYTES_MIN: usize = 16;
 /// The longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 1_024;
 
-/// The largest file that holds a secret, in bytes.
-pub const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
-
 /// The most names that the configuration may give this host.
 pub const HOSTS_MAX: usize = 64;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use waystation_core::{Ask, AskKind, Grants, Network, Secret, Settings, did_you_mean, limits};
 
 use crate::document::{Mistake, Mistakes, Table, Value};
-use crate::secret::Source;
+use crate::secret::SecretSource;
 
 /// What a sidecar grants. About a kind of which it says nothing, what was
 /// approved holds.
@@ -17,7 +17,7 @@ pub(crate) struct SidecarGrants {
     decided: Vec<AskKind>,
     networks: Vec<Network>,
     config: BTreeMap<String, String>,
-    secrets: BTreeMap<String, Source>,
+    secrets: BTreeMap<String, SecretSource>,
 }
 
 /// Something that is granted, and where the sidecar says so.
@@ -88,7 +88,7 @@ impl SidecarGrants {
                 named("secrets", AskKind::Secret, name, value.line())
             });
             let Some(grant) = grant else { continue };
-            if let Some(source) = table.table(name, Source::parse).flatten() {
+            if let Some(source) = table.table(name, SecretSource::parse).flatten() {
                 self.grants.push(grant);
                 self.secrets.insert(name.to_owned(), source);
             }

@@ -1,4 +1,4 @@
-//! Where a secret is: the sidecar names the place, never the secret.
+//! Where a secret is: a file of settings names the place, never the secret.
 
 use std::env::{self, VarError};
 use std::fs::{self, File};
@@ -11,14 +11,14 @@ use crate::document::Table;
 
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum SecretSource {
     /// An environment variable of the host.
     Env(String),
-    /// A file, relative to the handlers folder.
+    /// A file, relative to the folder of whoever names it.
     File(PathBuf),
 }
 
-impl Source {
+impl SecretSource {
     /// Reads `{ env = "VAR" }` or `{ file = "PATH" }`.
     pub fn parse(table: &mut Table<'_>) -> Option<Self> {
         let not_empty = |text: String| (!text.is_empty()).then_some(text);
@@ -38,16 +38,24 @@ impl Source {
             .or(file.map(PathBuf::from).map(Self::File))
     }
 
-    /// The secret, or what is wrong with its place. A message never shows the
-    /// value. Blocks.
-    pub fn read(&self, handlers: &Path) -> Result<Secret, String> {
+    /// The key that names the place.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Env(_) => "env",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// The secret, or what is wrong with its place. A path is relative to
+    /// `folder`. A message never shows the value. Blocks.
+    pub fn read(&self, folder: &Path) -> Result<Secret, String> {
         let (place, value) = match self {
             Self::Env(variable) => {
                 let place = format!("the environment variable `{}`", variable.escape_debug());
                 (place, from_env(variable))
             }
             Self::File(path) => {
-                let path = handlers.join(path);
+                let path = folder.join(path);
                 (format!("`{}`", path.display()), from_file(&path))
             }
         };
@@ -101,7 +109,7 @@ mod tests {
         let handlers = tempfile::tempdir().unwrap();
         let check = |content: &[u8], expected: Result<&str, &str>| {
             fs::write(handlers.path().join("token"), content).unwrap();
-            let found = Source::File("token".into()).read(handlers.path());
+            let found = SecretSource::File("token".into()).read(handlers.path());
             match (&found, expected) {
                 (Ok(secret), Ok(expected)) => assert_eq!(secret.reveal(), expected),
                 (Err(error), Err(expected)) => {
@@ -134,23 +142,29 @@ mod tests {
     fn a_place_without_a_secret_is_named() {
         let handlers = tempfile::tempdir().unwrap();
         fs::create_dir(handlers.path().join("folder")).unwrap();
-        let check = |source: Source, expected: &str| {
+        let check = |source: SecretSource, expected: &str| {
             let error = source.read(handlers.path()).unwrap_err();
             assert!(error.contains(expected), "{error}");
         };
         let variable = "WAYSTATION_TEST_UNSET".to_owned();
-        check(Source::Env(variable), "`WAYSTATION_TEST_UNSET` is not set");
         check(
-            Source::File("gone".into()),
+            SecretSource::Env(variable),
+            "`WAYSTATION_TEST_UNSET` is not set",
+        );
+        check(
+            SecretSource::File("gone".into()),
             "/gone` cannot be read: No such file",
         );
-        check(Source::File("folder".into()), "/folder` is no file");
-        check(Source::File("/dev/zero".into()), "`/dev/zero` is no file");
+        check(SecretSource::File("folder".into()), "/folder` is no file");
+        check(
+            SecretSource::File("/dev/zero".into()),
+            "`/dev/zero` is no file",
+        );
     }
 
     #[test]
     fn a_secret_is_read_from_the_environment() {
-        let path = Source::Env("PATH".to_owned()).read(Path::new(""));
+        let path = SecretSource::Env("PATH".to_owned()).read(Path::new(""));
         assert_eq!(path.unwrap().reveal(), env::var("PATH").unwrap());
     }
 }

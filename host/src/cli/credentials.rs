@@ -2,12 +2,13 @@
 
 use std::env::{self, VarError};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
+use waystation_folder::SecretSource;
+
 use super::exit::Failure;
-use crate::config::secret;
 use crate::token;
 
 /// The variable of the environment that may hold the token.
@@ -33,8 +34,9 @@ impl Credentials {
     /// environment.
     pub fn token(&self) -> Result<Option<Bearer>, Failure> {
         if let Some(path) = &self.token_file {
-            let text = secret::from_file(path).map_err(|problem| anyhow!(problem))?;
-            let token = Bearer::new(&text).context("--token-file")?;
+            let secret = SecretSource::File(path.clone()).read(Path::new(""));
+            let secret = secret.map_err(|problem| anyhow!("--token-file: {problem}"))?;
+            let token = Bearer::new(secret.reveal()).context("--token-file")?;
             return Ok(Some(token));
         }
         match env::var(VARIABLE) {

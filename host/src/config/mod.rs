@@ -334,20 +334,29 @@ mod tests {
         for token in [tokens.events, tokens.admin] {
             assert!(token.unwrap().matches(b"0123456789abcdef"));
         }
-        let one = "give one of `env`, `file`, `sha256`";
         for (table, expected) in [
             (
                 "{ file = 'short' }",
                 "`tokens.events.file`: the token is shorter than 16",
             ),
-            ("{ file = 'nowhere' }", "nowhere`: No such file"),
+            (
+                "{ file = 'nowhere' }",
+                "nowhere` cannot be read: No such file",
+            ),
             (
                 "{ env = 'WAYSTATION_NO_SUCH' }",
-                "no variable `WAYSTATION_NO_SUCH`",
+                "variable `WAYSTATION_NO_SUCH` is not set",
             ),
             ("{ sha256 = '9f' }", "64 hexadecimal digits"),
-            ("{ file = 'token', env = 'X' }", one),
-            ("{}", one),
+            (
+                "{ file = 'token', env = 'X' }",
+                "a secret has one place: `env` or `file`",
+            ),
+            (
+                "{ file = 'token', sha256 = '9f' }",
+                "give one of `env`, `file` and `sha256`",
+            ),
+            ("{}", "write here `env` or `file`"),
             (
                 "'0123456789'",
                 "`tokens.events`: write a table, not a string",
