@@ -21,6 +21,7 @@ mod grants;
 mod ingest;
 mod load;
 mod outcomes;
+mod round_trip;
 mod startup;
 mod state;
 mod swap;
