@@ -185,7 +185,7 @@ impl Grant {
         let value = self.ask.value();
         let mut problem = format!("`{value}` is wider than what the handler asks for, which is ");
         match asked.as_slice() {
-            [] => problem.push_str("nothing"),
+            [] => problem.push_str("nothing of the kind: its code must ask first"),
             asked => problem.push_str(&asked.join(", ")),
         }
         if let Some(meant) = did_you_mean(&value, asked.iter().map(String::as_str)) {
@@ -351,7 +351,7 @@ mod tests {
             "[grants]\nstate = ['orders']",
             &[
                 "line 2: `grants.state`: `orders` is wider than what the handler asks for, which \
-                 is nothing",
+                 is nothing of the kind: its code must ask first",
             ],
         );
     }

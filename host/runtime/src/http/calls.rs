@@ -124,7 +124,8 @@ impl Calls {
         let authority = &destination.authority;
         if !self.grants.http.contains(authority) {
             self.tell(format!(
-                "outbound HTTP to {authority} is not granted; add it to [grants] http in {}.toml",
+                "outbound HTTP to {authority} is not granted; if the handler asks for it, add it to \
+                 [grants] http in {}.toml",
                 self.handler
             ));
             return Err(Error::HttpRequestDenied);

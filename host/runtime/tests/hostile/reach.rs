@@ -246,7 +246,7 @@ async fn a_refused_call_is_told_once_and_how_to_grant_it() {
     let reaching = Reaching::granted(Grants::default()).await;
     let call = r#"{"http":"api.example"}"#;
     let log = logged(&reaching, &format!("[{call},{call}]")).await;
-    let told = "outbound HTTP to api.example:80 is not granted; add it to [grants] http in \
-        reaching.toml";
+    let told = "outbound HTTP to api.example:80 is not granted; if the handler asks for it, add it \
+        to [grants] http in reaching.toml";
     assert_eq!(log.matches(told).count(), 1, "{log}");
 }
