@@ -1,7 +1,7 @@
 //! `waystation dead-letters`: what no handler got done, and its redrive.
 
 use anyhow::anyhow;
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use waystation_core::HandlerName;
 
 use super::client::{Asking, Client, Error};
@@ -33,17 +33,17 @@ enum Verb {
 
 /// Send dead letters to their handlers again, with all their attempts before them
 #[derive(Debug, clap::Args)]
-#[group(id = "which", skip)]
+#[group(skip)]
+#[command(group(ArgGroup::new("chosen").required(true).args(["ids", "handler", "all"])))]
 struct RedriveArgs {
     /// The deliveries, by id
-    #[arg(value_name = "ID", required_unless_present_any = ["handler", "all"])]
+    #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// All of this handler
-    #[arg(long, value_name = "NAME", value_parser = HandlerName::new,
-          conflicts_with_all = ["ids", "all"])]
+    #[arg(long, value_name = "NAME", value_parser = HandlerName::new)]
     handler: Option<HandlerName>,
     /// All
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long)]
     all: bool,
     #[command(flatten)]
     asking: Asking,
