@@ -36,11 +36,13 @@ impl Credentials {
         if let Some(path) = &self.token_file {
             let secret = SecretSource::File(path.clone()).read(Path::new(""));
             let secret = secret.map_err(|problem| anyhow!("--token-file: {problem}"))?;
-            let token = Bearer::new(secret.reveal()).context("--token-file")?;
+            let token = Bearer::new(secret.reveal())
+                .with_context(|| format!("cannot use the token in `{}`", path.display()))?;
             return Ok(Some(token));
         }
+        let unusable = || format!("cannot use the token in {VARIABLE}");
         match env::var(VARIABLE) {
-            Ok(text) => Ok(Some(Bearer::new(&text).context(VARIABLE)?)),
+            Ok(text) => Ok(Some(Bearer::new(&text).with_context(unusable)?)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => Err(anyhow!("{VARIABLE} is not text").into()),
         }
