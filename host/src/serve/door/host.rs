@@ -27,10 +27,13 @@ impl Names {
         if self.is_meant(headers) {
             return Ok(());
         }
+        let addresses = match self.bound {
+            bound if bound.is_unspecified() => "an IP address".to_owned(),
+            bound => format!("a loopback address, {bound}"),
+        };
         let detail = format!(
-            "the header Host must name this machine: `localhost`, a loopback address, {} or one \
-             of `hosts` in waystation.toml",
-            self.bound
+            "the header Host must name this machine: `localhost`, {addresses} or one of `hosts` in \
+             waystation.toml",
         );
         Err(Rejection::new(Kind::Host, detail))
     }
