@@ -63,7 +63,7 @@ fn text(handlers: &[Handler], strays: &[Stray]) -> String {
         "RUNNING",
         "WAITING",
         "DEAD",
-        "ASKS FOR",
+        "SUBSCRIBES TO",
     ];
     let mut text = if handlers.is_empty() {
         "no handlers yet: drop a component into the handlers folder\n".to_owned()
@@ -108,11 +108,11 @@ fn row(handler: &Handler) -> Vec<String> {
         handler.running.to_string(),
         handler.waiting.to_string(),
         handler.dead.to_string(),
-        table::or_dash(serving.map(asks_for)),
+        table::or_dash(serving.map(subscribes_to)),
     ]
 }
 
-fn asks_for(serving: &Serving) -> String {
+fn subscribes_to(serving: &Serving) -> String {
     let types = serving
         .subscriptions
         .iter()
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(
             text(&[mail, stock], &[]),
             "\
-HANDLER  STATE               GENERATION    BEHIND  RUNNING  WAITING  DEAD  ASKS FOR
+HANDLER  STATE               GENERATION    BEHIND  RUNNING  WAITING  DEAD  SUBSCRIBES TO
 mail     newest quarantined  9f9f9f9f9f9f  2       1        3        4     com.example.orders.paid.v1, com.example.users.*
 stock    quarantined         -             2       1        3        4     -
 
@@ -279,7 +279,7 @@ quarantined stock 1a1a1a1a1a1a at 2026-01-31T12:30:00.000Z:
         assert_eq!(
             text(&handlers, &strays),
             "\
-HANDLER    STATE           GENERATION    BEHIND  RUNNING  WAITING  DEAD  ASKS FOR
+HANDLER    STATE           GENERATION    BEHIND  RUNNING  WAITING  DEAD  SUBSCRIBES TO
 catalogue  serving         9f9f9f9f9f9f  2       1        3        4     com.example.orders.paid.v1, com.example.users.*
 mail       retired         -             2       1        3        4     -
 shipping   newest refused  9f9f9f9f9f9f  2       1        3        4     com.example.orders.paid.v1, com.example.users.*
