@@ -132,10 +132,15 @@ fn grants(handler: &Handler) -> Vec<String> {
     let publishes = serving.publishes.iter().cloned().map(Ask::Publish);
     let may: Vec<Ask> = serving.grants.iter().cloned().chain(publishes).collect();
     let mut lines = Vec::new();
-    for (word, asks) in [("may", &may), ("goes without", &serving.withheld)] {
-        if !asks.is_empty() {
-            lines.push(format!("{} {word} {}", handler.name, listed(asks)));
-        }
+    let name = &handler.name;
+    if !may.is_empty() {
+        lines.push(format!("{name} may {}", listed(&may)));
+    }
+    if !serving.withheld.is_empty() {
+        let withheld = listed(&serving.withheld);
+        lines.push(format!(
+            "{name} goes without {withheld}: {name}.toml gives none of it"
+        ));
     }
     lines
 }
@@ -245,7 +250,7 @@ mail     newest quarantined  9f9f9f9f9f9f  2       1        3        4     com.e
 stock    quarantined         -             2       1        3        4     -
 
 mail may http api.example.com:443, secret token, publish out.*
-mail goes without state mail
+mail goes without state mail: mail.toml gives none of it
 
 quarantined mail 1a1a1a1a1a1a at 2026-01-31T12:30:00.000Z:
   asks for http b.example:443, publish com.example.new.*

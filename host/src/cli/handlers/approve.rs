@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, anyhow};
-use waystation_core::HandlerName;
+use waystation_core::{Ask, AskKind, HandlerName};
 
 use super::listed;
 use crate::api::{Approve, Approved, Handler, Quarantined};
@@ -86,11 +86,23 @@ fn is_yes(answer: &str) -> bool {
 }
 
 fn text(approved: &Approved) -> String {
+    let is_value = |ask: &Ask| matches!(ask.kind(), AskKind::Config | AskKind::Secret);
     let (name, asks) = (&approved.handler, listed(&approved.asks));
-    format!(
-        "{name} {} serves, with {asks}\n",
-        approved.generation.short()
-    )
+    let values: Vec<Ask> = approved
+        .asks
+        .iter()
+        .filter(|ask| is_value(ask))
+        .cloned()
+        .collect();
+    let mut text = format!("{name} {} may {asks}\n", approved.generation.short());
+    if !values.is_empty() {
+        // What has a value is granted and so was not asked for.
+        let values = listed(&values);
+        text.push_str(&format!(
+            "{name}.toml must still give values for {values}\n"
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -132,6 +144,17 @@ mod tests {
             "http api.example.com:443, publish out.*"
         );
         served.join().unwrap();
+    }
+
+    #[test]
+    fn an_approval_names_the_values_that_are_still_to_be_given() {
+        let asks = json!(["state a", "config region", "secret token"]);
+        let json = json!({"handler": "mail", "generation": "1a".repeat(32), "asks": asks});
+        assert_eq!(
+            text(&serde_json::from_value(json).unwrap()),
+            "mail 1a1a1a1a1a1a may state a, config region, secret token\n\
+             mail.toml must still give values for config region, secret token\n"
+        );
     }
 
     #[test]
