@@ -73,15 +73,10 @@ pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
     let mut built = Vec::new();
     for package in packages {
         let component = toolchain.build(&package, out)?;
-        let name = component
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .display()
-            .to_string();
+        let path = component.path.display().to_string();
         let kb = component.bytes.div_ceil(1000);
         let seconds = component.took.as_secs_f64();
-        writeln!(std::io::stdout(), "{name:<28} {kb:>6} KB {seconds:>6.1} s")?;
+        writeln!(std::io::stdout(), "{path:<28} {kb:>6} KB {seconds:>6.1} s")?;
         built.push(component);
     }
     Ok(built)
