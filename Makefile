@@ -4,7 +4,7 @@
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test lint guests deny advisories fuzz soak overload backlog
+.PHONY: demo test lint guests deny advisories fuzz soak overload backlog bench
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -42,6 +42,12 @@ overload: guests
 # Lets events pile up while their handler is away.
 backlog: guests
 	$(ENDURE) backlog $(EVENTS)
+
+# Measures the host against the floors of its parts: tables with ratios, the
+# targets, and what was reached. PROGRAMS="floor ingest" runs some of them.
+bench: guests
+	cargo build --release --workspace --bins
+	target/release/bench $(PROGRAMS)
 
 # What must be clean before a change is merged.
 lint:

@@ -1,0 +1,94 @@
+//! Processor time.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// A span of work: what it took of the clock and of the processor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    pub wall: Duration,
+    /// User and system time together.
+    pub cpu: Duration,
+}
+
+impl Took {
+    /// Microseconds of processor time for each of `count`.
+    pub fn cpu_us(&self, count: u64) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / count as f64
+    }
+
+    /// How many of `count` in a second.
+    pub fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.wall.as_secs_f64()
+    }
+}
+
+/// Whose processor time is measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    /// This process, with all its threads.
+    Ours,
+    /// Another process, with all its threads.
+    Process(u32),
+}
+
+impl Whose {
+    /// The processor time so far.
+    pub fn cpu(self) -> Duration {
+        match self {
+            Self::Ours => clock(ClockId::ProcessCPUTime),
+            Self::Process(pid) => of_process(pid),
+        }
+    }
+
+    /// Measures what is done until [`Span::end`].
+    pub fn begin(self) -> Span {
+        Span {
+            whose: self,
+            cpu: self.cpu(),
+            began: Instant::now(),
+        }
+    }
+}
+
+/// What is being measured.
+#[derive(Debug)]
+pub struct Span {
+    whose: Whose,
+    cpu: Duration,
+    began: Instant,
+}
+
+impl Span {
+    pub fn end(self) -> Took {
+        Took {
+            wall: self.began.elapsed(),
+            cpu: self.whose.cpu().saturating_sub(self.cpu),
+        }
+    }
+}
+
+fn clock(id: ClockId) -> Duration {
+    let time = clock_gettime(id);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+/// User and system time in `/proc/PID/stat`, in steps of 10 ms: the 14th and the
+/// 15th field, the 12th and the 13th after the name in brackets.
+fn of_process(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum();
+    let per_second = rustix::param::clock_ticks_per_second();
+    Duration::from_nanos(ticks * 1_000_000_000 / per_second)
+}
