@@ -9,6 +9,7 @@ use waystation_core::{Event, Sequence, Timestamp};
 
 use super::checksum;
 use super::column::{handler, integer, natural, parsed, sequence, timestamp};
+use super::identities::Key;
 use crate::{Cause, Entry};
 
 macro_rules! select {
@@ -21,17 +22,15 @@ macro_rules! select {
     };
 }
 
-/// Inserts an event, and says whether it did: not if its source and id are
-/// known.
-pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<bool> {
+/// Inserts an event.
+pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
     let event = &entry.event;
     let mut statement = connection.prepare_cached(
         "INSERT INTO events (sequence, accepted_ms, depth, cause_handler, cause_sequence, source, \
          id, type, subject, time, datacontenttype, dataschema, extensions, data, checksum) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
-         ON CONFLICT (id, source) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
-    let inserted = checksum::store(
+    checksum::store(
         &mut statement,
         params![
             integer(entry.sequence.0),
@@ -49,16 +48,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> Result<bool> {
             extensions_to_json(&event.extensions)?,
             event.data.as_deref(),
         ],
-    )?;
-    Ok(inserted == 1)
-}
-
-/// The sequence of the event with this identity. It must be there.
-pub(super) fn sequence_of(connection: &Connection, event: &Event) -> Result<Sequence> {
-    connection
-        .prepare_cached(select!("WHERE id = ?1 AND source = ?2"))?
-        .query_one([&event.id, &event.source], entry)
-        .map(|entry| entry.sequence)
+    )
+    .map(drop)
 }
 
 /// Whether the event at a sequence is there.
@@ -68,12 +59,18 @@ pub(super) fn exists(connection: &Connection, sequence: Sequence) -> Result<bool
         .query_one([integer(sequence.0)], |row| row.get(0))
 }
 
-/// Deletes the event at a sequence, and says whether it was there.
-pub(super) fn delete(connection: &Connection, sequence: Sequence) -> Result<bool> {
-    let deleted = connection
-        .prepare_cached("DELETE FROM events WHERE sequence = ?1")?
-        .execute([integer(sequence.0)])?;
-    Ok(deleted == 1)
+/// Deletes the event at a sequence, and gives back the key of its identity: none if
+/// it was not there.
+pub(super) fn delete(connection: &Connection, sequence: Sequence) -> Result<Option<Key>> {
+    connection
+        .prepare_cached("DELETE FROM events WHERE sequence = ?1 RETURNING id, source")?
+        .query_one([integer(sequence.0)], |row| {
+            Ok(Key::new(
+                row.get_ref(0)?.as_str()?,
+                row.get_ref(1)?.as_str()?,
+            ))
+        })
+        .optional()
 }
 
 /// The events after a sequence, in order: at most `events_max`, and none more
@@ -112,12 +109,18 @@ pub(super) fn existing(connection: &Connection, sequence: Sequence) -> Result<Ar
         .map(Arc::new)
 }
 
-/// The events with this id, oldest first.
-pub(super) fn with_id(connection: &Connection, id: &str) -> Result<Vec<Arc<Entry>>> {
-    connection
-        .prepare_cached(select!("WHERE id = ?1 ORDER BY sequence"))?
-        .query_and_then([id], |row| entry(row).map(Arc::new))?
-        .collect()
+/// Those of the events at these sequences that have this id.
+pub(super) fn with_id(
+    connection: &Connection,
+    sequences: impl IntoIterator<Item = Sequence>,
+    id: &str,
+) -> Result<Vec<Arc<Entry>>> {
+    let mut found = Vec::new();
+    for sequence in sequences {
+        let event = at(connection, sequence)?;
+        found.extend(event.filter(|entry| entry.event.id == id));
+    }
+    Ok(found)
 }
 
 /// The newest events before a sequence, newest first.
@@ -166,30 +169,32 @@ pub(super) fn head_before(connection: &Connection, moment: Timestamp) -> Result<
         .optional()?;
     match first {
         Some(first) => Ok(Sequence(first.sequence.0.saturating_sub(1))),
-        None => head(connection),
+        None => head(connection).map(|(head, _)| head),
     }
 }
 
-/// The sequence given last.
-pub(super) fn head(connection: &Connection) -> Result<Sequence> {
-    connection.query_one("SELECT sequence, checksum FROM head", [], |row| {
-        checksum::verify(row, 0..1, "the head")?;
-        sequence(row, 0)
+/// The sequence given last, and the one up to which all events are in the table of
+/// identities.
+pub(super) fn head(connection: &Connection) -> Result<(Sequence, Sequence)> {
+    connection.query_one("SELECT sequence, indexed, checksum FROM head", [], |row| {
+        checksum::verify(row, 0..2, "the head")?;
+        Ok((sequence(row, 0)?, sequence(row, 1)?))
     })
 }
 
 /// Stores that no sequence was given yet.
 pub(super) fn begin(connection: &Connection) -> Result<()> {
     let mut statement =
-        connection.prepare("INSERT INTO head (sequence, checksum) VALUES (?1, ?2)")?;
-    checksum::store(&mut statement, params![0]).map(drop)
+        connection.prepare("INSERT INTO head (sequence, indexed, checksum) VALUES (?1, ?2, ?3)")?;
+    checksum::store(&mut statement, params![0, 0]).map(drop)
 }
 
-/// Stores the sequence given last.
-pub(super) fn set_head(connection: &Connection, head: Sequence) -> Result<()> {
+/// Stores the sequence given last, and the one up to which all events are in the
+/// table of identities.
+pub(super) fn set_head(connection: &Connection, head: Sequence, indexed: Sequence) -> Result<()> {
     let mut statement =
-        connection.prepare_cached("UPDATE head SET sequence = ?1, checksum = ?2")?;
-    checksum::store(&mut statement, params![integer(head.0)]).map(drop)
+        connection.prepare_cached("UPDATE head SET sequence = ?1, indexed = ?2, checksum = ?3")?;
+    checksum::store(&mut statement, params![integer(head.0), integer(indexed.0)]).map(drop)
 }
 
 /// The event of a row. It is an error if it is not the event that was stored.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Result};
 use waystation_core::{Event, HandlerName, Sequence, Timestamp, limits};
 
+use super::identities::{self, Key, Recent};
 use super::{attempts, events, exceptions, retention, state, subscriptions};
 use crate::{Appended, Cause, Commit, DeliveryKey, Disposition, Entry, Settlement, SubscriptionId};
 
@@ -13,7 +14,10 @@ pub(super) struct Group<'a> {
     connection: &'a Connection,
     /// The time at which all of it is accepted.
     now: Timestamp,
+    /// The newest event before the group.
+    before: Sequence,
     head: Sequence,
+    recent: &'a Recent,
     changed: Changed,
 }
 
@@ -26,6 +30,8 @@ pub(super) struct Changed {
     pub(super) dropped: Option<Sequence>,
     /// Whether the file becomes shorter once the log is moved into it.
     pub(super) shortened: bool,
+    /// What became of identities.
+    pub(super) identities: identities::Changes,
 }
 
 impl<'a> Group<'a> {
@@ -34,21 +40,26 @@ impl<'a> Group<'a> {
         connection: &'a Connection,
         now: Timestamp,
         head: Sequence,
+        recent: &'a Recent,
     ) -> Result<Self> {
         // To begin as a writer finds out at once whether another program is one.
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Self {
             connection,
             now,
+            before: head,
             head,
+            recent,
             changed: Changed::default(),
         })
     }
 
     /// Makes the group durable, and gives back what it changed.
-    pub(super) fn commit(self) -> Result<Changed> {
+    pub(super) fn commit(mut self) -> Result<Changed> {
         if !self.changed.appended.is_empty() {
-            events::set_head(self.connection, self.head)?;
+            let identities = &mut self.changed.identities;
+            let indexed = identities.store_surplus(self.connection, self.recent, self.before)?;
+            events::set_head(self.connection, self.head, indexed)?;
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(self.changed)
@@ -148,8 +159,10 @@ impl<'a> Group<'a> {
         for event in events {
             // One may have become an exception since it was chosen.
             if !exceptions::any(self.connection, *event)?
-                && events::delete(self.connection, *event)?
+                && let Some(key) = events::delete(self.connection, *event)?
             {
+                identities::delete(self.connection, (key, *event))?;
+                self.changed.identities.drop((key, *event));
                 attempts::delete(self.connection, *event)?;
                 self.changed.dropped = self.changed.dropped.max(Some(*event));
                 dropped += 1;
@@ -165,7 +178,21 @@ impl<'a> Group<'a> {
         retention::give_back(self.connection, pages)
     }
 
+    /// Stores every identity, so that the next start finds none in the events.
+    pub(super) fn index_all(&mut self) -> Result<()> {
+        let identities = &mut self.changed.identities;
+        let indexed = identities.store_all(self.connection, self.recent, self.head)?;
+        events::set_head(self.connection, self.head, indexed)
+    }
+
     fn append_one(&mut self, event: Event, depth: u32, cause: Option<Cause>) -> Result<Appended> {
+        let key = Key::of(&event);
+        if let Some(sequence) = self.known(key, &event)? {
+            return Ok(Appended {
+                sequence,
+                duplicate: true,
+            });
+        }
         let sequence = Sequence(self.head.0.saturating_add(1));
         let entry = Entry {
             sequence,
@@ -174,17 +201,29 @@ impl<'a> Group<'a> {
             cause,
             event,
         };
-        if !events::insert(self.connection, &entry)? {
-            return Ok(Appended {
-                sequence: events::sequence_of(self.connection, &entry.event)?,
-                duplicate: true,
-            });
-        }
+        events::insert(self.connection, &entry)?;
+        self.changed.identities.add((key, sequence));
         self.head = sequence;
         self.changed.appended.push(Arc::new(entry));
         Ok(Appended {
             sequence,
             duplicate: false,
         })
+    }
+
+    /// The sequence of the event with the same source and id, if there is one.
+    fn known(&self, key: Key, event: &Event) -> Result<Option<Sequence>> {
+        let keys = key..=key;
+        let mut found = identities::stored(self.connection, &keys)?;
+        found.extend(self.recent.find(&keys));
+        found.extend(self.changed.identities.find(key));
+        for sequence in found {
+            let known = events::at(self.connection, sequence)?;
+            let is_same = |known: &Event| known.id == event.id && known.source == event.source;
+            if known.is_some_and(|known| is_same(&known.event)) {
+                return Ok(Some(sequence));
+            }
+        }
+        Ok(None)
     }
 }

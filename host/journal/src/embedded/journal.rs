@@ -1,6 +1,6 @@
 //! The journal's promises, kept by the writer, the readers and the tail.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +10,8 @@ use waystation_core::{
 };
 
 use super::change::Size;
-use super::{Embedded, attempts, events, exceptions, join, state, subscriptions};
+use super::identities::Key;
+use super::{Embedded, attempts, events, exceptions, identities, join, state, subscriptions};
 use crate::{
     Appended, Attempt, Commit, DeadLetter, DeliveryKey, Disposition, Due, Entry, Error, Journal,
     Position, Retained, Retention, Settlement, SubscriptionId, SubscriptionStatus,
@@ -60,7 +61,16 @@ impl Journal for Embedded {
 
     async fn find(&self, id: &str) -> Result<Vec<Arc<Entry>>, Error> {
         let id = id.to_owned();
-        self.readers.read(move |c| events::with_id(c, &id)).await
+        let keys = Key::with_id(&id);
+        // In this order, for they may go from memory into the table meanwhile.
+        let recent = self.published.identities().find(&keys);
+        self.readers
+            .read(move |connection| {
+                let stored = identities::stored(connection, &keys)?;
+                let found: BTreeSet<Sequence> = recent.into_iter().chain(stored).collect();
+                events::with_id(connection, found, &id)
+            })
+            .await
     }
 
     async fn recent(

@@ -5,9 +5,10 @@
 //! `group` that it went into. Readers have connections of their own, and whoever
 //! keeps up reads the newest events from memory, the `tail`.
 //!
-//! The tables are written down in `schema.sql`. `events`, `subscriptions`,
-//! `attempts`, `exceptions` and `state` speak the SQL about them, one each, and
-//! `retention` that about what may be dropped. Each row has a `checksum`.
+//! The tables are written down in `schema.sql`. `events`, `identities`,
+//! `subscriptions`, `attempts`, `exceptions` and `state` speak the SQL about them,
+//! one each, and `retention` that about what may be dropped. Each row has a
+//! `checksum`.
 
 mod attempts;
 mod change;
@@ -18,6 +19,7 @@ mod events;
 mod exceptions;
 mod folder;
 mod group;
+mod identities;
 mod journal;
 mod log;
 mod options;
@@ -46,7 +48,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::{Error, SubscriptionId};
 
-pub use self::options::{OpenError, Options};
+pub use self::options::{Bounds, OpenError, Options};
 
 /// The journal in one SQLite file.
 ///
@@ -71,13 +73,11 @@ impl Embedded {
     /// Blocks; a recovery after a crash takes as long as it takes to read the
     /// write-ahead log.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        Self::open_with_log(options, limits::JOURNAL_WAL_BYTES)
+        Self::open_with_bounds(options, Bounds::default())
     }
 
-    /// Opens it with another bound on the write-ahead log than
-    /// [`limits::JOURNAL_WAL_BYTES`], in bytes. With a small one the log is moved
-    /// into the file often, which tests of faults want.
-    pub fn open_with_log(options: Options, log_bytes_max: usize) -> Result<Self, OpenError> {
+    /// Opens it with bounds of one's own.
+    pub fn open_with_bounds(options: Options, bounds: Bounds) -> Result<Self, OpenError> {
         let Options { folder, clock } = options;
         let lock = folder::take(&folder)?;
         let connection = schema::open(&folder)?;
@@ -89,7 +89,7 @@ impl Embedded {
         let queue = Arc::new(Queue::new(limits::WRITER_REQUESTS, limits::WRITER_BYTES));
         let writer = {
             let (clock, queue) = (Arc::clone(&clock), Arc::clone(&queue));
-            Writer::new(connection, log_bytes_max, clock, queue, lock).map_err(refused)?
+            Writer::new(connection, bounds, clock, queue, lock).map_err(refused)?
         };
         let published = writer.published();
         let writer = thread::Builder::new()

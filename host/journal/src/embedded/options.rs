@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use waystation_core::Clock;
+use waystation_core::{Clock, limits};
 
 /// What an embedded journal is opened with.
 #[derive(Clone)]
@@ -13,6 +13,25 @@ pub struct Options {
     pub folder: PathBuf,
     /// Where the time of acceptance comes from.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What an embedded journal keeps beside its file. Tests want small bounds, which
+/// are reached often.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The bytes of the write-ahead log after which it is moved into the file.
+    pub log_bytes: usize,
+    /// The identities of the newest events that are kept in memory.
+    pub identities: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            log_bytes: limits::JOURNAL_WAL_BYTES,
+            identities: limits::RECENT_IDENTITIES,
+        }
+    }
 }
 
 /// Why a journal was not opened. Its file is as it was.

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use waystation_core::{Sequence, limits};
 
 use super::group::Changed;
+use super::identities::Recent;
 use super::tail::Tail;
 
 /// What the writer makes known: nothing of it before it is durable.
@@ -15,21 +16,24 @@ pub(super) struct Published {
     head: watch::Sender<Sequence>,
     failed: watch::Sender<Option<String>>,
     commits: AtomicU64,
+    identities: Recent,
 }
 
 impl Published {
-    pub(super) fn new(head: Sequence) -> Self {
+    pub(super) fn new(head: Sequence, identities: Recent) -> Self {
         Self {
             tail: RwLock::new(Tail::new(head, limits::TAIL_EVENTS, limits::TAIL_BYTES)),
             head: watch::Sender::new(head),
             failed: watch::Sender::new(None),
             commits: AtomicU64::new(0),
+            identities,
         }
     }
 
     /// A commit was made that changed this.
     pub(super) fn commit(&self, changed: Changed) {
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.identities.commit(changed.identities);
         if let Some(dropped) = changed.dropped {
             self.write_tail().forget(dropped);
         }
@@ -53,6 +57,10 @@ impl Published {
 
     pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail> {
         self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn identities(&self) -> &Recent {
+        &self.identities
     }
 
     pub(super) fn head(&self) -> watch::Receiver<Sequence> {

@@ -23,7 +23,7 @@ pub(super) fn floor(connection: &Connection, serving: Option<&[HandlerName]>) ->
         .filter(|(_, handler, _)| serving.is_none_or(|serving| serving.contains(handler)))
         .map(|(_, _, cursor)| cursor)
         .min();
-    counted.map_or_else(|| events::head(connection), Ok)
+    counted.map_or_else(|| events::head(connection).map(|(head, _)| head), Ok)
 }
 
 /// The next events after a sequence, up to `floor`, that were accepted at

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use waystation_core::limits;
 
-use super::{OpenError, checksum, error, events, folder};
+use super::{OpenError, checksum, error, events, folder, identities};
 
 /// Marks the file as a journal of Waystation: `WAYS` in ASCII.
 const APPLICATION_ID: u32 = 0x5741_5953;
@@ -28,7 +28,7 @@ const APPLICATION_ID_AT: usize = 68;
 /// checksum is of. A damaged event is no reason to refuse all others: it is found
 /// by its index, and looked at when it is read.
 const KEYED: [(&str, usize); 6] = [
-    ("head", 1),
+    ("head", 2),
     ("subscriptions", 3),
     ("attempts", 9),
     ("exceptions", 9),
@@ -187,7 +187,7 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> 
         if tables(connection)? != known_tables()? {
             return Ok("its tables are not those of a journal".to_owned());
         }
-        let head = events::head(connection)?;
+        let (head, _) = events::head(connection)?;
         let newest = events::before(connection, None, 1)?;
         if newest.iter().any(|newest| newest.sequence > head) {
             return Ok(format!("its newest event is beyond its head, {head}"));
@@ -201,6 +201,9 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> 
             return Ok("ok".to_owned());
         }
         check_rows(connection)?;
+        if !identities::are_whole(connection)? {
+            return Ok("an event cannot be found by its id".to_owned());
+        }
         connection.query_one("PRAGMA integrity_check(1)", [], |row| row.get(0))
     };
     match look() {

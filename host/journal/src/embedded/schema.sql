@@ -1,5 +1,6 @@
 -- The journal, format 1. Times are in milliseconds since 1970. A `checksum` is
--- the CRC-32 of the columns before it, by which a damaged row is found.
+-- the CRC-32 of the columns before it, by which a damaged row is found; only an
+-- index has none.
 
 -- The accepted events.
 CREATE TABLE events (
@@ -22,14 +23,23 @@ CREATE TABLE events (
     data            BLOB,
     checksum        INTEGER NOT NULL
 ) STRICT;
--- The id comes first so that an event is found by its id alone, too.
-CREATE UNIQUE INDEX events_by_identity ON events (id, source);
 CREATE INDEX events_by_cause ON events (cause_sequence) WHERE cause_sequence IS NOT NULL;
+
+-- How an event is found by its identity. A key is a hash of the id (the upper 40
+-- bits) and of the source (the lower 24); whether it is the event that is looked
+-- for, the event itself tells.
+CREATE TABLE identities (
+    key      INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (key, sequence)
+) STRICT, WITHOUT ROWID;
 
 -- One row: the sequence given last. It is kept apart from the events, so that a
 -- sequence is never given twice even if its event is dropped.
 CREATE TABLE head (
     sequence INTEGER NOT NULL,
+    -- Every event at or below has its row in `identities`.
+    indexed  INTEGER NOT NULL,
     checksum INTEGER NOT NULL
 ) STRICT;
 

@@ -7,11 +7,13 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use waystation_core::{Clock, Sequence, limits};
 
+use super::Bounds;
 use super::change::Request;
 use super::error;
 use super::events;
 use super::folder::Lock;
 use super::group::Group;
+use super::identities::Recent;
 use super::log::Log;
 use super::published::Published;
 use super::queue::Queue;
@@ -37,18 +39,19 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         mut connection: Connection,
-        log_bytes_max: usize,
+        bounds: Bounds,
         clock: Arc<dyn Clock>,
         queue: Arc<Queue>,
         lock: Lock,
     ) -> rusqlite::Result<Self> {
-        let head = events::head(&connection)?;
+        let (head, _) = events::head(&connection)?;
+        let identities = Recent::read(&connection, bounds.identities)?;
         Ok(Self {
-            log: Log::of(&mut connection, log_bytes_max)?,
+            log: Log::of(&mut connection, bounds.log_bytes)?,
             connection,
             clock,
             queue,
-            published: Arc::new(Published::new(head)),
+            published: Arc::new(Published::new(head, identities)),
             head,
             shortened: false,
             failed: None,
@@ -99,7 +102,8 @@ impl Writer {
     }
 
     fn commit(&mut self, requests: &mut [Box<dyn Request>]) -> rusqlite::Result<()> {
-        let mut group = Group::begin(&self.connection, self.clock.now(), self.head)?;
+        let recent = self.published.identities();
+        let mut group = Group::begin(&self.connection, self.clock.now(), self.head, recent)?;
         for request in requests {
             request.make(&mut group)?;
         }
@@ -110,6 +114,19 @@ impl Writer {
         self.shortened = changed.shortened;
         self.published.commit(changed);
         Ok(())
+    }
+
+    /// Stores the identities that are in memory.
+    fn index_all(&self) -> rusqlite::Result<()> {
+        let recent = self.published.identities();
+        if recent.is_empty() {
+            return Ok(());
+        }
+        let mut group = Group::begin(&self.connection, self.clock.now(), self.head, recent)?;
+        group.index_all()?;
+        group
+            .commit()
+            .map(|changed| recent.commit(changed.identities))
     }
 
     /// Rolls a failed group back, and decides whether the journal may go on.
@@ -136,11 +153,16 @@ impl Writer {
     }
 
     /// Leaves one whole file behind, without a log beside it if there is room.
-    fn finish(self) -> Result<(), Error> {
+    fn finish(mut self) -> Result<(), Error> {
         if let Some(failed) = self.failed {
             // The log stays as it is: only the recovery of the next start can
             // tell what of it reached the disk.
             return Err(failed);
+        }
+        match self.index_all().map_err(|error| self.undo(error)) {
+            // The next start finds them in the events.
+            Ok(()) | Err(Error::Full | Error::NoSpace(_)) => {}
+            Err(error) => return Err(error),
         }
         let close = || {
             self.log.move_into_file(&self.connection, "TRUNCATE")?;
@@ -191,7 +213,7 @@ mod tests {
             let lock = folder::take(self.folder.path()).unwrap();
             let connection = schema::open(self.folder.path()).unwrap();
             let (clock, queue) = (Arc::clone(&self.clock), Arc::clone(&self.queue));
-            Writer::new(connection, limits::JOURNAL_WAL_BYTES, clock, queue, lock).unwrap()
+            Writer::new(connection, Bounds::default(), clock, queue, lock).unwrap()
         }
 
         /// Asks for a batch of events with these ids and bytes of data.

@@ -280,7 +280,8 @@ async fn a_sequence_is_never_given_twice() {
     append(&*journal, &["a", "b"]).await;
     journal.close().await.unwrap();
     let file = Connection::open(engine.file()).unwrap();
-    file.execute_batch("DELETE FROM events").unwrap();
+    file.execute_batch("DELETE FROM events; DELETE FROM identities")
+        .unwrap();
     file.close().unwrap();
     let journal = engine.open().await;
     assert_eq!(append(&*journal, &["c"]).await, [3]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waystation_journal::embedded::{Embedded, OpenError, Options};
+use waystation_journal::embedded::{Bounds, Embedded, OpenError, Options};
 use waystation_journal::{Error, Journal};
 
 use crate::disk::Disk;
@@ -10,9 +10,12 @@ use crate::image::Image;
 use crate::snapshot::Snapshot;
 use crate::workload::{NOW, Step};
 
-/// A bound on the write-ahead log that some steps reach, so that it is moved
-/// into the file again and again.
-const LOG_BYTES_MAX: usize = 128 * 1024;
+/// Bounds that some steps reach: the write-ahead log is moved into the file again
+/// and again, and identities into their table.
+const BOUNDS: Bounds = Bounds {
+    log_bytes: 128 * 1024,
+    identities: 16,
+};
 
 /// What a journal acknowledged.
 pub struct Run {
@@ -72,7 +75,7 @@ pub fn open(disk: &Disk) -> Result<Embedded, OpenError> {
         folder: disk.folder().to_owned(),
         clock: disk.clock.clone(),
     };
-    Embedded::open_with_log(options, LOG_BYTES_MAX)
+    Embedded::open_with_bounds(options, BOUNDS)
 }
 
 /// The files of a journal that was begun and closed.

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub state: BTreeMap<String, StateValue>,
     /// The version of the set of keys.
     pub keys: u64,
+    /// The events that are not found by their ids.
+    pub lost: Vec<Sequence>,
 }
 
 impl Snapshot {
@@ -44,11 +46,19 @@ impl Snapshot {
                 state.insert(key, value);
             }
         }
+        let events = journal.read(Sequence(0), usize::MAX, usize::MAX).await?;
+        let mut lost = Vec::new();
+        for event in &events {
+            if !journal.find(&event.event.id).await?.contains(event) {
+                lost.push(event.sequence);
+            }
+        }
         Ok(Self {
+            lost,
             head: *journal.head().borrow(),
             state,
             keys: keys.version,
-            events: journal.read(Sequence(0), usize::MAX, usize::MAX).await?,
+            events,
             attempts: journal.recent_attempts(None, usize::MAX).await?,
             waiting: journal.waiting(None, None, usize::MAX).await?,
             dead: journal.dead_letters(None, None, usize::MAX).await?,
@@ -59,6 +69,9 @@ impl Snapshot {
 
     /// What contradicts itself, if anything does.
     pub fn contradiction(&self) -> Option<String> {
+        if !self.lost.is_empty() {
+            return Some(format!("{:?} are not found by their ids", self.lost));
+        }
         let mut before = Sequence(0);
         for entry in &self.events {
             if entry.sequence <= before || entry.sequence > self.head {
