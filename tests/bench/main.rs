@@ -15,7 +15,12 @@
 )]
 #![allow(missing_docs, reason = "the names say it")]
 
+mod bare;
+mod client;
 mod cpu;
+mod disk;
+mod end_to_end;
+mod ingest;
 mod report;
 
 use std::process::ExitCode;
@@ -27,10 +32,14 @@ use report::Report;
 type Program = (&'static str, fn() -> Report);
 
 /// All programs, in their order.
-const PROGRAMS: &[Program] = &[];
+const PROGRAMS: &[Program] = &[("ingest", ingest::run), ("end-to-end", end_to_end::run)];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted == [bare::SERVE] {
+        bare::serve();
+        return ExitCode::SUCCESS;
+    }
     let unknown = wanted
         .iter()
         .find(|name| PROGRAMS.iter().all(|(known, _)| known != name));
