@@ -1,5 +1,6 @@
 //! Processor time.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -78,11 +79,30 @@ fn clock(id: ClockId) -> Duration {
     )
 }
 
-/// User and system time in `/proc/PID/stat`, in steps of 10 ms: the 14th and the
-/// 15th field, the 12th and the 13th after the name in brackets.
 fn of_process(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
+    of_stat(&stat).1
+}
+
+/// The processor time so far of the threads that a process has, by their names.
+pub fn of_threads(pid: u32) -> BTreeMap<String, Duration> {
+    let mut threads = BTreeMap::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        // One that ended meanwhile is not there any more.
+        let Ok(stat) = fs::read_to_string(thread.unwrap().path().join("stat")) else {
+            continue;
+        };
+        let (name, cpu) = of_stat(&stat);
+        *threads.entry(name.to_owned()).or_default() += cpu;
+    }
+    threads
+}
+
+/// The name, and user and system time, in proc_pid_stat(5), in steps of 10 ms: the
+/// name is in brackets, the times are the 12th and the 13th field after it.
+fn of_stat(stat: &str) -> (&str, Duration) {
+    let (start, fields) = stat.rsplit_once(')').unwrap();
+    let (_, name) = start.split_once('(').unwrap();
     let ticks: u64 = fields
         .split_whitespace()
         .skip(11)
@@ -90,5 +110,8 @@ fn of_process(pid: u32) -> Duration {
         .map(|field| field.parse::<u64>().unwrap())
         .sum();
     let per_second = rustix::param::clock_ticks_per_second();
-    Duration::from_nanos(ticks * 1_000_000_000 / per_second)
+    (
+        name,
+        Duration::from_nanos(ticks * 1_000_000_000 / per_second),
+    )
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::bare::Bare;
 use crate::client::{self, Answers, DONE, Form, Load, ORDER, Request, address, median, percentile};
-use crate::cpu::{Took, Whose};
+use crate::cpu::{Took, Whose, of_threads};
 use crate::disk::Appended;
 use crate::report::{Report, Table, Target};
 
@@ -38,6 +38,10 @@ const ORDERS: Subscriber = Subscriber {
     types: load::PLAIN,
 };
 const DELIVERIES: &str = "done";
+
+/// The threads of the host that do the work, by name: HTTP and dispatch, handlers,
+/// the journal.
+const THREADS: [&str; 3] = ["io", "attempt", "journal-writer"];
 
 /// What the parts of an order's way cost bare, in microseconds of processor time.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,8 @@ struct Most {
     offered: Answers,
     /// Until the last order was settled.
     host: Took,
+    /// The same by threads of the host, processor time only.
+    threads: [Duration; THREADS.len()],
     orders: u64,
 }
 
@@ -183,13 +189,16 @@ fn floor(bare: &Bare, fresh_us: f64) -> Parts {
 
 /// Offers as many orders as the host takes, and waits until all are settled.
 fn most(host: &mut Host) -> Most {
+    let before = of_threads(host.pid());
     let span = Whose::Process(host.pid()).begin();
     let offered = load(host.events_url(), ROUND, None).run();
     host.wait_until_settled();
+    let (took, after) = (span.end(), of_threads(host.pid()));
     Most {
         orders: offered.accepted(),
         offered,
-        host: span.end(),
+        host: took,
+        threads: THREADS.map(|name| after[name].saturating_sub(before[name])),
     }
 }
 
@@ -197,24 +206,37 @@ impl Most {
     fn per_second(&self) -> f64 {
         self.host.per_second(self.orders)
     }
+
+    /// Microseconds of processor time for each order, by threads.
+    fn threads_us(&self) -> [f64; THREADS.len()] {
+        let orders = self.orders as f64;
+        self.threads.map(|cpu| cpu.as_secs_f64() * 1e6 / orders)
+    }
 }
 
 fn maxima(rounds: &[Most], floors: &[Parts]) -> Table {
     let columns = [
         "202/s",
         "settled/s",
-        "host CPU us/order",
-        "client CPU us/order",
+        "CPU us/order",
+        "of that, io",
+        "attempt",
+        "journal",
+        "client us/order",
         "of the bound",
     ];
     let mut table = Table::new("maximum", &columns);
     for (number, (round, parts)) in (1..).zip(rounds.iter().zip(floors)) {
         let offered = &round.offered.took;
         let settled = round.per_second();
+        let [io, attempt, journal] = round.threads_us();
         let figures = [
             offered.per_second(round.orders),
             settled,
             round.host.cpu_us(round.orders),
+            io,
+            attempt,
+            journal,
             offered.cpu_us(round.orders),
             settled / parts.bound(),
         ];

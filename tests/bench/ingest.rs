@@ -9,7 +9,7 @@ use e2e::host::{Host, Site};
 
 use crate::bare::Bare;
 use crate::client::{Form, Load, Request, address, median};
-use crate::cpu::Whose;
+use crate::cpu::{Whose, of_threads};
 use crate::disk::Appended;
 use crate::report::{Report, Table, Target};
 
@@ -24,6 +24,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_millis(500);
 const CONNECTIONS: [usize; 3] = [1, 64, 256];
 const BATCH: u64 = 100;
+/// The name of the thread that writes the journal.
+const WRITER: &str = "journal-writer";
 /// The newest events of which it is seen which were stored together.
 const SAMPLE: u64 = 5_000;
 
@@ -34,6 +36,8 @@ struct Side {
     p99_ms: f64,
     /// Of the server, for each event.
     cpu_us: f64,
+    /// Of the thread that writes the journal, for each event.
+    writer_us: f64,
     /// Of the load generator, for each event.
     client_us: f64,
 }
@@ -59,6 +63,7 @@ pub fn run() -> Report {
             "p50 ms",
             "p99 ms",
             "CPU us/event",
+            "of that, writer",
             "client us/event",
             "events/commit",
         ],
@@ -148,7 +153,7 @@ impl Trial {
             Form::Batch(events) => format!("batch of {events}"),
         };
         let name = format!("{form}, {}", self.connections);
-        let [requests, p50, p99, cpu, client] = figures(&self.host);
+        let [requests, p50, p99, cpu, client, writer] = figures(&self.host);
         let events = requests * self.form.events() as f64;
         let cells = [
             requests,
@@ -156,11 +161,12 @@ impl Trial {
             p50,
             p99,
             cpu,
+            writer,
             client,
             self.stored_together,
         ];
         hosts.row(name.clone(), cells.map(Into::into));
-        let [requests, p50, p99, cpu, client] = figures(&self.bare);
+        let [requests, p50, p99, cpu, client, _] = figures(&self.bare);
         let ratios = [self.cpu_ratio(), self.requests_ratio()];
         let ratios = ratios.map(|ratio| format!("{ratio:.2} x").into());
         let cells = [requests, p50, p99, cpu, client].map(Into::into);
@@ -195,9 +201,10 @@ impl Trial {
 
 impl Side {
     fn measure(load: &Load, pid: u32, form: Form) -> Self {
-        let server = Whose::Process(pid).begin();
+        let (server, writer) = (Whose::Process(pid).begin(), writer(pid));
         let answers = load.run();
         let server = server.end();
+        let writer = self::writer(pid).saturating_sub(writer);
         let requests = answers.accepted();
         let events = requests * form.events();
         Self {
@@ -205,20 +212,28 @@ impl Side {
             p50_ms: answers.within_ms(0.5),
             p99_ms: answers.within_ms(0.99),
             cpu_us: server.cpu_us(events),
+            writer_us: writer.as_secs_f64() * 1e6 / events as f64,
             client_us: answers.took.cpu_us(events),
         }
     }
 }
 
+/// The processor time of the thread that writes the journal, if a process has one.
+fn writer(pid: u32) -> Duration {
+    let threads = of_threads(pid);
+    threads.get(WRITER).copied().unwrap_or_default()
+}
+
 /// The middle of the rounds: requests in a second, p50, p99, processor time of the
-/// server, of the load generator.
-fn figures(sides: &[Side]) -> [f64; 5] {
-    let figures: [fn(&Side) -> f64; 5] = [
+/// server, of the load generator, of the journal's writer.
+fn figures(sides: &[Side]) -> [f64; 6] {
+    let figures: [fn(&Side) -> f64; 6] = [
         |side| side.requests_per_second,
         |side| side.p50_ms,
         |side| side.p99_ms,
         |side| side.cpu_us,
         |side| side.client_us,
+        |side| side.writer_us,
     ];
     figures.map(|figure| median(sides.iter().map(figure)))
 }
