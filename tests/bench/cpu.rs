@@ -98,20 +98,27 @@ pub fn of_threads(pid: u32) -> BTreeMap<String, Duration> {
     threads
 }
 
+/// The time for which the cores had nothing to do so far, all of them together: the
+/// fourth and the fifth figure in `/proc/stat`, in steps of 10 ms.
+pub fn idle() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    of_ticks(stat.lines().next().unwrap().split_whitespace().skip(4))
+}
+
 /// The name, and user and system time, in proc_pid_stat(5), in steps of 10 ms: the
 /// name is in brackets, the times are the 12th and the 13th field after it.
 fn of_stat(stat: &str) -> (&str, Duration) {
     let (start, fields) = stat.rsplit_once(')').unwrap();
     let (_, name) = start.split_once('(').unwrap();
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
+    (name, of_ticks(fields.split_whitespace().skip(11)))
+}
+
+/// The sum of the first two figures, in ticks of the system's clock.
+fn of_ticks<'a>(figures: impl Iterator<Item = &'a str>) -> Duration {
+    let ticks: u64 = figures
         .take(2)
-        .map(|field| field.parse::<u64>().unwrap())
+        .map(|figure| figure.parse::<u64>().unwrap())
         .sum();
     let per_second = rustix::param::clock_ticks_per_second();
-    (
-        name,
-        Duration::from_nanos(ticks * 1_000_000_000 / per_second),
-    )
+    Duration::from_nanos(ticks * 1_000_000_000 / per_second)
 }
