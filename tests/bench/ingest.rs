@@ -27,8 +27,10 @@ const CONNECTIONS: [usize; 3] = [1, 64, 256];
 const BATCH: u64 = 100;
 /// The name of the thread that writes the journal.
 const WRITER: &str = "journal-writer";
-/// The newest events of which it is seen which were stored together.
-const SAMPLE: usize = 5_000;
+/// The newest requests of which it is seen which were stored together, and the
+/// fewest events.
+const SAMPLE_REQUESTS: u64 = 200;
+const SAMPLE_EVENTS: u64 = 5_000;
 
 /// What a server did in one round.
 struct Side {
@@ -144,7 +146,7 @@ impl Trial {
                 servers.map(|(to, pid)| Side::measure(&load(to, ROUND), pid, form));
             trial.host.push(on_host);
             trial.bare.push(on_bare);
-            let together = stored_together(host).min(at_most);
+            let together = stored_together(host, form).min(at_most);
             trial.disk.push(append(together));
         }
         trial
@@ -251,18 +253,19 @@ fn figures(sides: &[Side]) -> [f64; 6] {
 }
 
 /// How many of the newest events shared a commit, which gives its events one stamp.
-fn stored_together(host: &Host) -> u64 {
+fn stored_together(host: &Host, form: Form) -> u64 {
+    let sample = SAMPLE_EVENTS.max(SAMPLE_REQUESTS * form.events());
     let mut stamps = BTreeSet::new();
-    let (mut events, mut before) = (0, String::new());
-    while events < SAMPLE {
+    let (mut events, mut before) = (0_u64, String::new());
+    while events < sample {
         let page = host.get(&format!("/api/events?limit=1000{before}"));
         let page = page.as_array().unwrap();
         let Some(last) = page.last() else { break };
         before = format!("&before={}", last["sequence"]);
-        events += page.len();
+        events += page.len() as u64;
         stamps.extend(page.iter().map(|event| event["accepted"].to_string()));
     }
-    (events / stamps.len()) as u64
+    events / stamps.len() as u64
 }
 
 fn disk_floor() -> Table {
