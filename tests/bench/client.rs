@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::cpu::{Took, Whose};
 
@@ -95,6 +95,8 @@ pub struct Request {
     body_bytes: usize,
 }
 
+/// How much longer than it should a load may last before the run is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Stands for an id.
 const BLANK: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
@@ -211,7 +213,8 @@ impl Load {
             .collect();
         let mut answers = Answers::default();
         for publisher in publishers {
-            answers.merge(publisher.await.unwrap());
+            let ended = timeout_at(start + self.lasts + PATIENCE, publisher).await;
+            answers.merge(ended.unwrap().unwrap());
         }
         answers.took = span.end();
         answers.latencies_us.sort_unstable();
