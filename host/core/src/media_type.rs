@@ -91,9 +91,26 @@ pub(crate) fn quoted_string(text: &str) -> Option<(String, &str)> {
 /// A `token` of RFC 2045: printable ASCII without space and `tspecials`.
 fn is_token(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !br#"()<>@,;:\"/[]?="#.contains(&b))
+        && text.bytes().all(|byte| {
+            let is_special = matches!(
+                byte,
+                b'(' | b')'
+                    | b'<'
+                    | b'>'
+                    | b'@'
+                    | b','
+                    | b';'
+                    | b':'
+                    | b'\\'
+                    | b'"'
+                    | b'/'
+                    | b'['
+                    | b']'
+                    | b'?'
+                    | b'='
+            );
+            byte.is_ascii_graphic() && !is_special
+        })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! one each, and `retention` that about what may be dropped. Each row has a
 //! `checksum`.
 
+mod answers;
 mod attempts;
 mod change;
 mod checksum;

@@ -48,9 +48,13 @@ impl Queue {
             return Err(Error::Full);
         }
         waiting.bytes = bytes;
+        let was_empty = waiting.requests.is_empty();
         waiting.requests.push_back(request);
         drop(waiting);
-        self.changed.notify_one();
+        // Only then can the writer be waiting; to notify it costs a system call.
+        if was_empty {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 

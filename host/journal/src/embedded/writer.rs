@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use waystation_core::{Clock, Sequence, limits};
 
 use super::Bounds;
+use super::answers::Answers;
 use super::change::Request;
 use super::error;
 use super::events;
@@ -27,6 +28,7 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
     published: Arc<Published>,
+    answers: Answers,
     head: Sequence,
     log: Log,
     /// Whether the last group made the file shorter, once its log is moved into it.
@@ -51,6 +53,7 @@ impl Writer {
             connection,
             clock,
             queue,
+            answers: Answers::on_current_runtime(),
             published: Arc::new(Published::new(head, identities)),
             head,
             shortened: false,
@@ -67,12 +70,13 @@ impl Writer {
     /// fails the journal, so that nobody waits for an answer that never comes.
     pub(super) fn run(self) -> Result<(), Error> {
         let (queue, published) = (Arc::clone(&self.queue), self.published());
+        let answers = Answers::at_once();
         panic::catch_unwind(AssertUnwindSafe(|| self.serve())).unwrap_or_else(|_| {
             let error = Error::Poisoned("its writer panicked".to_owned());
             published.fail(error.to_string());
             queue.close(error.clone());
             while let Some(requests) = queue.take(limits::GROUP_OPERATIONS_MAX) {
-                answer(requests, &Err(error.clone()));
+                answers.give(requests, Err(error.clone()));
             }
             Err(error)
         })
@@ -98,7 +102,7 @@ impl Writer {
             Some(failed) => Err(failed.clone()),
             None => self.commit(&mut requests).map_err(|error| self.undo(error)),
         };
-        answer(requests, &committed);
+        self.answers.give(requests, committed);
     }
 
     fn commit(&mut self, requests: &mut [Box<dyn Request>]) -> rusqlite::Result<()> {
@@ -171,12 +175,6 @@ impl Writer {
             self.connection.close().map_err(|(_, error)| error)
         };
         close().map_err(error::of_write)
-    }
-}
-
-fn answer(requests: Vec<Box<dyn Request>>, committed: &Result<(), Error>) {
-    for request in requests {
-        request.answer(committed.clone());
     }
 }
 

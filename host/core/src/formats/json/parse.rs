@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::depth::depth;
+use super::depth::{brackets, depth};
 use crate::attribute::{self, Rule};
 use crate::formats::{self, Attributes, ParseError, Problem};
 use crate::{Event, EventError, MediaType, limits};
@@ -63,7 +63,7 @@ fn json_text(body: &[u8], depth_max: usize) -> Result<&str, Problem> {
     if text.starts_with('\u{FEFF}') {
         return Err(Problem::ByteOrderMark);
     }
-    if depth(text) > depth_max {
+    if brackets(text) > depth_max && depth(text) > depth_max {
         return Err(Problem::Depth);
     }
     Ok(text.trim_matches([' ', '\t', '\n', '\r']))
