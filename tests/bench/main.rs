@@ -21,7 +21,11 @@ mod cpu;
 mod disk;
 mod end_to_end;
 mod ingest;
+mod hosts;
+mod peers;
 mod report;
+mod swap;
+mod wall;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,6 +37,11 @@ type Program = (&'static str, fn() -> Report);
 
 /// All programs, in their order.
 const PROGRAMS: &[Program] = &[("ingest", ingest::run), ("end-to-end", end_to_end::run)];
+const PROGRAMS: &[Program] = &[
+    ("swap", swap::run),
+    ("hosts", hosts::run),
+    ("peers", peers::run),
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

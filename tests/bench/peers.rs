@@ -1,0 +1,2 @@
+use crate::report::Report;
+pub fn run() -> Report { Report::new("peers") }
