@@ -41,7 +41,11 @@ pub fn run() -> Report {
     let mut starts = Table::new("start to Ready, ms", &["starts", "median", "longest"]);
     let with_backlog = with_backlog(&mut report);
     let measures = [
-        (format!("{CACHED} cached handlers"), with_handlers(), 1_000.0),
+        (
+            format!("{CACHED} cached handlers"),
+            with_handlers(),
+            1_000.0,
+        ),
         (format!("a backlog of {BACKLOG}"), with_backlog, 2_000.0),
     ];
     for (name, mut took, bound_ms) in measures {
@@ -50,7 +54,9 @@ pub fn run() -> Report {
         let (median, longest) = (ms(took.len() / 2), ms(took.len() - 1));
         starts.row(&name, [took.len() as f64, median, longest].map(Into::into));
         let measure = format!("Ready with {name}, median");
-        report.targets.push(Target::at_most(&measure, median, bound_ms, "ms"));
+        report
+            .targets
+            .push(Target::at_most(&measure, median, bound_ms, "ms"));
     }
     report.tables.push(starts);
     report
@@ -97,7 +103,10 @@ impl Memory {
     fn of(pid: u32) -> Self {
         let mut memory = Self::default();
         let mut is_code = false;
-        for line in fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap().lines() {
+        for line in fs::read_to_string(format!("/proc/{pid}/smaps"))
+            .unwrap()
+            .lines()
+        {
             let mut words = line.split_whitespace();
             let first = words.next().unwrap_or_default();
             if let Some(rights) = words.next().filter(|_| !first.ends_with(':')) {
@@ -124,7 +133,8 @@ fn images(pid: u32) -> u64 {
     let mut total = 0;
     for path in open.map(|entry| entry.unwrap().path()) {
         // A connection may be gone by now.
-        let is_image = fs::read_link(&path).is_ok_and(|to| to.starts_with("/memfd:wasm-memory-image"));
+        let to = fs::read_link(&path).unwrap_or_default();
+        let is_image = to.to_string_lossy().starts_with("/memfd:wasm-memory-image");
         if is_image {
             total += fs::metadata(path).unwrap().blocks() * 512;
         }
@@ -146,23 +156,45 @@ fn memory(report: &mut Report) {
         wait_for_handlers(&mut host, count);
         pause(REST);
         let memory = Memory::of(host.pid());
-        let files = fs::read_dir(format!("/proc/{}/fd", host.pid())).unwrap().count();
-        let bytes = [memory.resident, memory.code, memory.images, memory.beyond_code()];
+        let files = fs::read_dir(format!("/proc/{}/fd", host.pid()))
+            .unwrap()
+            .count();
+        let bytes = [
+            memory.resident,
+            memory.code,
+            memory.images,
+            memory.beyond_code(),
+        ];
         let mib = bytes.map(|bytes| bytes as f64 / MIB as f64);
-        table.row(count.to_string(), mib.into_iter().chain([files as f64]).map(Into::into));
+        table.row(
+            count.to_string(),
+            mib.into_iter().chain([files as f64]).map(Into::into),
+        );
         found.push(memory);
     }
     report.tables.push(table);
     let (few, many) = (found[0], found[IDLE.len() - 1]);
     let handlers = (IDLE[IDLE.len() - 1] - IDLE[0]) as f64;
     let each = |of: fn(&Memory) -> u64| (of(&many) as f64 - of(&few) as f64) / handlers / 1024.0;
-    let mut table = Table::new("each further handler, KiB", &["code", "images", "beyond code"]);
+    let mut table = Table::new(
+        "each further handler, KiB",
+        &["code", "images", "beyond code"],
+    );
     let beyond = each(Memory::beyond_code);
-    let kib = [each(|memory| memory.code), each(|memory| memory.images), beyond];
+    let kib = [
+        each(|memory| memory.code),
+        each(|memory| memory.images),
+        beyond,
+    ];
     table.row(format!("of {}", IDLE[IDLE.len() - 1]), kib.map(Into::into));
     report.tables.push(table);
-    let measure = format!("{} idle handlers, each beyond its code", IDLE[IDLE.len() - 1]);
-    report.targets.push(Target::at_most(&measure, beyond, 150.0, "KiB"));
+    let measure = format!(
+        "{} idle handlers, each beyond its code",
+        IDLE[IDLE.len() - 1]
+    );
+    report
+        .targets
+        .push(Target::at_most(&measure, beyond, 150.0, "KiB"));
     report.notes.push(format!(
         "The handlers are one component of {} KiB under different names, loaded from the cache. \
          Code is compiled code with its tables; images are what memories begin with.",
@@ -204,7 +236,9 @@ fn with_backlog(report: &mut Report) -> Vec<Duration> {
     });
     let took = took.collect();
     let bytes = fs::read_dir(site.data()).unwrap();
-    let bytes: u64 = bytes.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let bytes: u64 = bytes
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
     report.notes.push(format!(
         "The backlog was laid down in {laid_down:.1?}, in commits of {BATCH}: {} MiB. Each start \
          comes after a kill while it is worked off.",
