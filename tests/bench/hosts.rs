@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,12 +10,12 @@ use e2e::guests;
 use e2e::host::{Host, Site};
 use e2e::memory::MIB;
 use serde_json::Value;
-use waystation_core::{Clock as _, Event, ManualClock};
-use waystation_journal::Journal;
-use waystation_journal::embedded::{Embedded, Options};
+use waystation_core::Event;
+use waystation_journal::Journal as _;
 
+use crate::journal;
 use crate::report::{Report, Table, Target};
-use crate::wall::{Wall, pause};
+use crate::wall::pause;
 
 const COMPONENT: &str = "measured";
 /// How many handlers a host has when its memory is looked at.
@@ -249,14 +248,7 @@ fn with_backlog(report: &mut Report) -> Vec<Duration> {
 
 /// Appends the events of a backlog.
 fn lay_down(site: &Site) {
-    let options = Options {
-        folder: site.data(),
-        clock: Arc::new(ManualClock::new(Wall.now())),
-    };
-    let journal = Embedded::open(options).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let (journal, runtime) = journal::open(site);
     runtime.block_on(async {
         for first in (0..BACKLOG).step_by(BATCH as usize) {
             let events = (first..first + BATCH).map(event).collect();

@@ -22,6 +22,7 @@ mod disk;
 mod end_to_end;
 mod ingest;
 mod hosts;
+mod journal;
 mod peers;
 mod report;
 mod swap;

@@ -149,13 +149,13 @@ fn contenders(notes: &mut Vec<String>) -> Vec<Contender> {
     ];
     if is_there("nats-server") {
         all.push(Contender::new(nats::DEFAULT, WRITTEN, || {
-            Box::new(nats::start(nats::Sync::Default))
+            Box::new(nats::start(nats::Syncing::Default))
         }));
         if nats::can_sync() {
             all.push(Contender::new(
                 "JetStream, sync_interval always",
                 FSYNCED,
-                || Box::new(nats::start(nats::Sync::Always)),
+                || Box::new(nats::start(nats::Syncing::Always)),
             ));
         } else {
             let version = version("nats-server");

@@ -6,4 +6,7 @@ missing=
 command -v nats-server >/dev/null || missing="$missing nats-server"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 [ -z "$missing" ] && exit 0
-apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
+apt() {
+    DEBIAN_FRONTEND=noninteractive timeout 120 apt-get -q -o Acquire::Retries=0 -o Acquire::http::Timeout=10 "$@"
+}
+apt update && apt install -y --no-install-recommends $missing

@@ -15,10 +15,10 @@ use e2e::host::{Host, STRUCTURED, Site, scripted_event};
 use e2e::load::{DONE, Event};
 use e2e::publish::{Answer, Client};
 use serde_json::{Value, json};
-use waystation_core::{Clock, Digest, ManualClock, Sequence, Timestamp};
-use waystation_journal::embedded::{Embedded, Options};
-use waystation_journal::{Entry, Journal};
+use waystation_core::{Clock as _, Digest, Sequence, Timestamp};
+use waystation_journal::{Entry, Journal as _};
 
+use crate::journal;
 use crate::report::{Report, Table, Target};
 use crate::wall::{Wall, pause};
 
@@ -90,19 +90,31 @@ pub fn run() -> Report {
     let mut report = Report::new("swap");
     let idle = idle();
     let (swaps, handled, answers) = under_load();
-    let mut table = Table::new(
-        "closed file to first event handled, ms",
-        &["p50", "p99", "longest"],
-    );
     let mut loaded: [Vec<f64>; 2] = Default::default();
     let mut hurt = Vec::new();
     for swap in &swaps {
         let first = first_on(&handled, swap);
-        let index = usize::from(swap.kind == Kind::Cached);
-        loaded[index].push(first.since(swap.renamed).as_secs_f64() * 1e3);
+        let ms = first.since(swap.renamed).as_secs_f64() * 1e3;
+        loaded[usize::from(swap.kind == Kind::Cached)].push(ms);
         hurt.push((swap.kind, swap.renamed, first.after(AFTERMATH)));
     }
-    for (load, found) in [("idle", idle), ("under load", loaded)] {
+    report.tables = vec![
+        durations(
+            [("idle", idle), ("under load", loaded)],
+            &mut report.targets,
+        ),
+        answers.table(&hurt),
+        waits(&handled, &hurt, &mut report.targets),
+    ];
+    report.notes = notes();
+    report
+}
+
+/// How long swaps took, in milliseconds, by kind.
+fn durations(found: [(&str, [Vec<f64>; 2]); 2], targets: &mut Vec<Target>) -> Table {
+    let title = "closed file to first event handled, ms";
+    let mut table = Table::new(title, &["p50", "p99", "longest"]);
+    for (load, found) in found {
         for (kind, mut ms) in KINDS.into_iter().zip(found) {
             ms.sort_by(f64::total_cmp);
             let name = format!("{}, {load}", kind.name());
@@ -110,34 +122,32 @@ pub fn run() -> Report {
             table.row(&name, figures.map(Into::into));
             let measure = format!("swap, {name}, p99");
             let target = Target::at_most(&measure, share(&ms, 0.99), kind.bound_ms(), "ms");
-            report.targets.push(target);
+            targets.push(target);
         }
     }
-    report.tables.push(table);
-    report.tables.push(answers.table(&hurt));
-    report
-        .tables
-        .push(waits(&handled, &hurt, &mut report.targets));
+    table
+}
+
+fn notes() -> Vec<String> {
     let kib = guests::component(HANDLER).len() / 1024;
-    report.notes = vec![
+    let rate = u128::from(PUBLISHERS) * 1_000 / PERIOD.as_millis();
+    let aftermath = AFTERMATH.as_millis();
+    vec![
         format!(
-            "A component of {kib} KiB, {SWAPS} swaps a row. In each are the 100 ms for which a \
-             file must stand still."
+            "A component of {kib} KiB, {SWAPS} swaps a row, of which the p99 is the longest. In \
+             each are the 100 ms for which a file must stand still."
         ),
         "Idle: one event, sent when the host says that it swapped, until the host says that it is \
          settled."
             .to_owned(),
         format!(
-            "Under load: {} events/s; until the commit began that settles the first event on the \
-             new generation, to the millisecond. A wait is the time between the commits that \
-             store and that settle an event. What came up to {} ms after that first event counts \
-             as during the swap. Over are those that took {MARGIN_MS} ms more than the p99 without \
-             a swap.",
-            u128::from(PUBLISHERS) * 1_000 / PERIOD.as_millis(),
-            AFTERMATH.as_millis()
+            "Under load: {rate} events/s; until the commit began that settles the first event on \
+             the new generation, to the millisecond. A wait is the time between the commits that \
+             store and that settle an event. What came up to {aftermath} ms after that first event \
+             counts as during the swap. Over are those that took {MARGIN_MS} ms more than the p99 \
+             without a swap."
         ),
-    ];
-    report
+    ]
 }
 
 /// A host whose handler is replaced.
@@ -273,14 +283,7 @@ impl Answers {
 
 /// What became of each event of the load, by its sequence.
 fn read(site: &Site) -> BTreeMap<u64, Handled> {
-    let options = Options {
-        folder: site.data(),
-        clock: Arc::new(ManualClock::new(Wall.now())),
-    };
-    let journal = Embedded::open(options).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let (journal, runtime) = journal::open(site);
     let (mut accepted, mut handled) = (BTreeMap::new(), BTreeMap::new());
     let mut after = Sequence(0);
     loop {

@@ -14,14 +14,14 @@ pub const DEFAULT: &str = "JetStream, default";
 const PULL: u64 = 64;
 
 #[derive(Clone, Copy)]
-pub enum Sync {
+pub enum Syncing {
     /// Once in some minutes.
     Default,
     /// Before it acknowledges.
     Always,
 }
 
-impl Sync {
+impl Syncing {
     fn setting(self) -> &'static str {
         match self {
             Self::Default => "",
@@ -39,7 +39,7 @@ pub struct JetStream {
 pub fn can_sync() -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nats.conf");
-    fs::write(&path, configuration(0, Sync::Always)).unwrap();
+    fs::write(&path, configuration(0, Syncing::Always)).unwrap();
     let checked = Command::new("nats-server")
         .arg("-t")
         .arg("-c")
@@ -48,14 +48,14 @@ pub fn can_sync() -> bool {
     checked.unwrap().status.success()
 }
 
-fn configuration(port: u16, sync: Sync) -> String {
+fn configuration(port: u16, sync: Syncing) -> String {
     format!(
         "listen: '127.0.0.1:{port}'\njetstream {{\n  store_dir: 'store'\n  {}\n}}\n",
         sync.setting()
     )
 }
 
-pub fn start(sync: Sync) -> JetStream {
+pub fn start(sync: Syncing) -> JetStream {
     let server = Server::start(|folder, port| {
         fs::write(folder.join("nats.conf"), configuration(port, sync)).unwrap();
         let mut command = Command::new("nats-server");
