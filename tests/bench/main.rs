@@ -37,8 +37,9 @@ use report::Report;
 type Program = (&'static str, fn() -> Report);
 
 /// All programs, in their order.
-const PROGRAMS: &[Program] = &[("ingest", ingest::run), ("end-to-end", end_to_end::run)];
 const PROGRAMS: &[Program] = &[
+    ("ingest", ingest::run),
+    ("end-to-end", end_to_end::run),
     ("swap", swap::run),
     ("hosts", hosts::run),
     ("peers", peers::run),
