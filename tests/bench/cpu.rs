@@ -20,6 +20,11 @@ impl Took {
         self.cpu.as_secs_f64() * 1e6 / count as f64
     }
 
+    /// How many cores were at work.
+    pub fn cores(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.wall.as_secs_f64()
+    }
+
     /// How many of `count` in a second.
     pub fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.wall.as_secs_f64()

@@ -19,12 +19,18 @@ mod bare;
 mod client;
 mod cpu;
 mod disk;
+mod dispatch;
 mod end_to_end;
-mod ingest;
+mod engine;
+mod events;
+mod floor;
 mod hosts;
+mod ingest;
 mod journal;
+mod parts;
 mod peers;
 mod report;
+mod scale;
 mod swap;
 mod wall;
 
@@ -38,9 +44,12 @@ type Program = (&'static str, fn() -> Report);
 
 /// All programs, in their order.
 const PROGRAMS: &[Program] = &[
+    ("floor", floor::run),
+    ("dispatch", dispatch::run),
     ("ingest", ingest::run),
     ("end-to-end", end_to_end::run),
     ("swap", swap::run),
+    ("scale", scale::run),
     ("hosts", hosts::run),
     ("peers", peers::run),
 ];

@@ -76,6 +76,13 @@ impl Engine {
         })
     }
 
+    /// What it is made of: a measurement of the host begins with the same engine and
+    /// nothing around it.
+    #[doc(hidden)]
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
     /// The same engine, which has another process compile each component.
     #[must_use]
     pub fn compile_with(mut self, compiler: Compiler) -> Self {
