@@ -60,7 +60,7 @@ struct Store {
     settle: [f64; 2],
 }
 
-pub fn measure() -> Report {
+pub fn run() -> Report {
     let engine = Engine::new(None).unwrap();
     let component = guests::component("measured");
     let mut report = Report::new("dispatch");

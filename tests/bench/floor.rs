@@ -34,7 +34,7 @@ pub fn count(instances: Instances, payload: usize) -> u64 {
     }
 }
 
-pub fn measure() -> Report {
+pub fn run() -> Report {
     let engine = Engine::new(None).unwrap();
     let bare = Bare::new(&engine, &guests::component("measured"));
     let columns = PAYLOADS.map(size);

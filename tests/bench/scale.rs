@@ -32,7 +32,7 @@ const INSTALLS: usize = 64;
 const TRICKLE: Duration = Duration::from_secs(12);
 const TRICKLE_PAUSE: Duration = Duration::from_millis(10);
 
-pub fn measure() -> Report {
+pub fn run() -> Report {
     let mut report = Report::new("scale");
     subscriptions(&mut report);
     tail(&mut report);
