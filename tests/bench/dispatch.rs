@@ -9,12 +9,13 @@ use waystation_core::{Clock as _, Digest, Instances, Sequence, Start, StateAcces
 use waystation_journal::{Disposition, Entry, Journal, Settlement, SubscriptionId};
 use waystation_runtime::Engine;
 
-use crate::engine::{Bare, Call};
 use crate::cpu::{Took, Whose};
+use crate::engine::{Bare, Call};
 use crate::events::{event, median, size};
 use crate::floor;
 use crate::parts::{Backlog, Guest, Parts, WallClock, open};
 use crate::report::{Report, Table, Target};
+use crate::threads;
 
 const ROUNDS: usize = 5;
 const EVENTS: u64 = 20_000;
@@ -51,6 +52,20 @@ struct Found {
     group: f64,
     /// Events a second.
     rate: f64,
+    /// The processor time of the threads of each name.
+    threads: [f64; THREADS.len()],
+}
+
+/// The threads of the host: those that run handlers, those of the pump, and the
+/// one that writes the journal.
+const THREADS: [&str; 3] = ["attempt", "io", "journal-writer"];
+
+/// One run of dispatch.
+struct Run {
+    took: Took,
+    /// The commits of the journal.
+    commits: u64,
+    threads: [Duration; THREADS.len()],
 }
 
 /// What the journal takes alone, in µs of CPU for an event.
@@ -81,7 +96,8 @@ pub fn run() -> Report {
             .into(),
         "Read: all events, in the steps of a backlog. Settle: the same settlements without \
          dispatch, one batch after another, in batches of two sizes; from those follows what the \
-         groups cost that dispatch's settlements were committed in. Rest: what is left."
+         groups cost that dispatch's settlements were committed in. Rest: what is left. By thread: \
+         the same CPU in another division; `io` has the pump, and reads."
             .into(),
     ]);
     report
@@ -107,6 +123,11 @@ impl Rig {
         row("  rest", &|found| {
             found.excess() - store.read - store.in_groups(found.group)
         });
+        for (index, name) in THREADS.into_iter().enumerate() {
+            row(&format!("  by thread: {name}"), &|found| {
+                found.threads[index]
+            });
+        }
         row("dispatch : floor", &Found::ratio);
         row("dispatch - floor", &Found::excess);
         row("events a commit", &|found| found.group);
@@ -159,13 +180,14 @@ impl Rig {
             Found {
                 floor: median(floors.iter().map(|took| took.cpu_us(count))),
                 floor_cores: median(floors.iter().map(Took::cores)),
-                dispatch: median(runs.iter().map(|(took, _)| took.cpu_us(EVENTS))),
-                cores: median(runs.iter().map(|(took, _)| took.cores())),
-                group: median(
-                    runs.iter()
-                        .map(|(_, commits)| EVENTS as f64 / *commits as f64),
-                ),
-                rate: median(runs.iter().map(|(took, _)| took.per_second(EVENTS))),
+                dispatch: median(runs.iter().map(|run| run.took.cpu_us(EVENTS))),
+                cores: median(runs.iter().map(|run| run.took.cores())),
+                group: median(runs.iter().map(|run| EVENTS as f64 / run.commits as f64)),
+                rate: median(runs.iter().map(|run| run.took.per_second(EVENTS))),
+                threads: std::array::from_fn(|thread| {
+                    let times = runs.iter().map(|run| run.threads[thread]);
+                    median(times.map(|time| time.as_secs_f64() * 1e6 / EVENTS as f64))
+                }),
             }
         });
         let store = Store {
@@ -192,20 +214,27 @@ impl Rig {
             .measure(call, instances, &event, threads as u64, each)
     }
 
-    /// Has the whole backlog handled. Gives the commits of the journal besides.
-    fn dispatched(&self, (instances, workers): Way) -> (Took, u64) {
+    /// Has the whole backlog handled.
+    fn dispatched(&self, (instances, workers): Way) -> Run {
         let folder = self.backlog.copy();
         let parts = Parts::start(folder.path(), workers);
         let settings = self.guest.settings(instances);
         let generation = self.guest.generation(settings.clone());
-        let commits = parts.journal.commits();
+        let (commits, before) = (parts.journal.commits(), threads::cpu());
         let span = Whose::Ours.begin();
         parts.install(self.guest.name(), settings, generation);
         parts.wait_for(EVENTS);
         let took = span.end();
+        let after = threads::cpu();
         let commits = parts.journal.commits() - commits;
         parts.stop(self.guest.name());
-        (took, commits)
+        Run {
+            took,
+            commits,
+            threads: THREADS.map(|name| {
+                after[name].saturating_sub(before.get(name).copied().unwrap_or_default())
+            }),
+        }
     }
 
     /// Reads the whole backlog and settles it without dispatch.

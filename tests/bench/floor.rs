@@ -4,8 +4,8 @@ use e2e::guests;
 use waystation_core::Instances;
 use waystation_runtime::Engine;
 
-use crate::engine::{Bare, Call};
 use crate::cpu::Took;
+use crate::engine::{Bare, Call};
 use crate::events::{event, median, size};
 use crate::report::{Report, Table};
 

@@ -32,6 +32,7 @@ mod peers;
 mod report;
 mod scale;
 mod swap;
+mod threads;
 mod wall;
 
 use std::process::ExitCode;

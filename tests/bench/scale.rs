@@ -24,7 +24,11 @@ use crate::report::{Report, Table, Target};
 
 const ROUNDS: usize = 3;
 const SUBSCRIPTIONS: [usize; 3] = [1, 100, 10_000];
-const EVENTS: u64 = 10_000;
+/// Enough for the cursors to be stored meanwhile, as they are from time to time.
+const EVENTS: u64 = 200_000;
+/// After many handlers were installed, each asks for what waits for it.
+const REST: Duration = Duration::from_millis(500);
+const GUEST_EVENTS: u64 = 20_000;
 const PAYLOAD: usize = 200;
 /// The handlers that are installed side by side.
 const INSTALLS: usize = 64;
@@ -50,16 +54,14 @@ fn subscriptions(report: &mut Report) {
             let parts = Parts::start(folders[index].path(), 2);
             install(&parts, count);
             if round == 0 {
-                trickles[index] = trickle(&parts, next);
+                trickles[index] = trickle(&parts, &mut next);
+            } else {
+                let events = events(&mut next, EVENTS);
+                let span = Whose::Ours.begin();
+                parts.feed(events);
+                costs[index].push(span.end().cpu_us(EVENTS));
             }
-            let events = events(&mut next);
-            let span = Whose::Ours.begin();
-            parts.feed(events);
-            let took = span.end();
             parts.stop(&handler(0));
-            if round > 0 {
-                costs[index].push(took.cpu_us(EVENTS));
-            }
         }
     }
     let costs = costs.map(median);
@@ -79,7 +81,7 @@ fn subscriptions(report: &mut Report) {
     report.notes.push(
         "Each handler asks for one exact type and does nothing, so that what dispatch does is not \
          lost in what a guest costs. An event costs from its append, in batches of 256, to its \
-         settlement. The trickle is 100 events a second for 12 seconds: what is stored of idle \
+         settlement. The trickle is one event every 10 ms for 12 seconds: what is stored of idle \
          subscriptions from time to time is in it."
             .into(),
     );
@@ -96,12 +98,12 @@ fn tail(report: &mut Report) {
     let engine = Engine::new(None).unwrap();
     let guest = Guest::load(&engine, "measured", guests::component("measured"));
     let mut next = 1;
-    let backlog = Backlog::of(events(&mut next));
+    let backlog = Backlog::of(events(&mut next, GUEST_EVENTS));
     let (mut appended, mut behind, mut live) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..=ROUNDS {
-        appended.push(append(&folder(), events(&mut next)).cpu_us(EVENTS));
-        behind.push(handle(&guest, &backlog.copy(), Vec::new()).cpu_us(EVENTS));
-        live.push(handle(&guest, &folder(), events(&mut next)).cpu_us(EVENTS));
+        appended.push(append(&folder(), events(&mut next, GUEST_EVENTS)).cpu_us(GUEST_EVENTS));
+        behind.push(handle(&guest, &backlog.copy(), Vec::new()).cpu_us(GUEST_EVENTS));
+        live.push(handle(&guest, &folder(), events(&mut next, GUEST_EVENTS)).cpu_us(GUEST_EVENTS));
     }
     let [appended, behind, live] =
         [appended, behind, live].map(|all| median(all.into_iter().skip(1)));
@@ -126,9 +128,9 @@ fn tail(report: &mut Report) {
 }
 
 /// So many events, none of which was there before.
-fn events(next: &mut u64) -> Vec<Event> {
+fn events(next: &mut u64, count: u64) -> Vec<Event> {
     let first = *next;
-    *next += EVENTS;
+    *next += count;
     (first..*next)
         .map(|number| event(number, PAYLOAD))
         .collect()
@@ -144,17 +146,20 @@ fn install(parts: &Parts, count: usize) {
             .install(handler(number), settings, idle.clone())
     });
     let all = stream::iter(installs).buffer_unordered(INSTALLS);
-    parts.block_on(all.for_each(async |installed| installed.unwrap()));
+    parts.block_on(async {
+        all.for_each(async |installed| installed.unwrap()).await;
+        sleep(REST).await;
+    });
 }
 
 /// The CPU that a slow stream of events takes, in ms a second.
-fn trickle(parts: &Parts, first: u64) -> f64 {
-    let span = Whose::Ours.begin();
+fn trickle(parts: &Parts, next: &mut u64) -> f64 {
     let count = (TRICKLE.as_millis() / TRICKLE_PAUSE.as_millis()) as u64;
+    let events = events(next, count);
+    let span = Whose::Ours.begin();
     parts.block_on(async {
-        for number in 0..count {
-            let one = event(u64::MAX / 2 + first + number, PAYLOAD);
-            parts.journal.append(vec![one]).await.unwrap();
+        for event in events {
+            parts.journal.append(vec![event]).await.unwrap();
             sleep(TRICKLE_PAUSE).await;
         }
     });
@@ -187,7 +192,7 @@ fn handle(guest: &Guest, folder: &TempDir, events: Vec<Event>) -> Took {
     let span = Whose::Ours.begin();
     parts.install(guest.name(), settings, generation);
     if events.is_empty() {
-        parts.wait_for(EVENTS);
+        parts.wait_for(GUEST_EVENTS);
     } else {
         parts.feed(events);
     }

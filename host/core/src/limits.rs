@@ -144,6 +144,10 @@ pub const WRITER_BYTES: usize = 64 * 1024 * 1024;
 /// The events and settlements that go into one transaction.
 pub const GROUP_OPERATIONS_MAX: usize = 4_096;
 
+/// How long the journal waits for as many events and settlements as went into its
+/// last transaction, so that clients that wait for one share the next as well.
+pub const GROUP_WAIT: Duration = Duration::from_micros(300);
+
 /// The reads from the journal's disk that run side by side.
 pub const JOURNAL_READERS: usize = 2;
 

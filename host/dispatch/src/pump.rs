@@ -22,7 +22,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
-use waystation_core::{DeliveryId, Expiry, HandlerName, Random, Sequence, Timestamp, TypeIndex};
+use waystation_core::{
+    DeliveryId, Expiry, HandlerName, Random, Sequence, Timestamp, TypeIndex, limits,
+};
 use waystation_journal::{
     Commit, Due, Entry, Error as JournalError, Journal, Position, Settlement,
 };
@@ -41,8 +43,9 @@ const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
 /// How often the clock is looked at while deliveries wait, so that a clock that
 /// was put forward is noticed.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
-/// The completions that are settled together.
-const SETTLE_BATCH: usize = 256;
+/// The groups of completions that are settled together. All attempts in flight are
+/// settled together at most.
+const SETTLE_BATCH: usize = limits::ATTEMPTS_IN_FLIGHT_MAX;
 
 /// The place of a subscription in the pump.
 type Slot = usize;
@@ -64,7 +67,9 @@ pub(crate) struct Pump {
     feeding: bool,
     running: usize,
     work: FuturesUnordered<BoxFuture<'static, Finished>>,
-    completions: mpsc::UnboundedSender<Completed>,
+    /// Attempts to hand to the workers, at the end of this turn.
+    begun: Vec<(Begun, u32)>,
+    completions: Completions,
     random: fastrand::Rng,
     cursors_due: Option<Instant>,
     /// Whether the last storing of cursors failed, so that even the last one must
@@ -125,6 +130,9 @@ struct Begun {
     expiry: Expiry,
 }
 
+/// Where attempts tell that they ended, those together that ended together.
+type Completions = mpsc::UnboundedSender<Vec<Completed>>;
+
 /// An attempt that ended.
 struct Completed {
     begun: Begun,
@@ -172,6 +180,7 @@ impl Pump {
             feeding: false,
             running: 0,
             work: FuturesUnordered::new(),
+            begun: Vec::new(),
             completions,
             random: fastrand::Rng::new(),
             cursors_due: None,
@@ -187,7 +196,7 @@ impl Pump {
         let (completions, mut completed) = mpsc::unbounded_channel();
         self.completions = completions;
         let mut head = self.journal.head();
-        let mut ended = Vec::with_capacity(SETTLE_BATCH);
+        let mut ended = Vec::new();
         loop {
             self.begin_work(&head);
             if self.is_drained() {

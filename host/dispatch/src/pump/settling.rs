@@ -15,10 +15,10 @@ use crate::{Completion, Notice, Settled};
 
 impl Pump {
     /// Settles attempts that ended, all in one go.
-    pub(super) fn settle(&mut self, ended: &mut Vec<Completed>) {
+    pub(super) fn settle(&mut self, ended: &mut Vec<Vec<Completed>>) {
         let mut notes = Vec::with_capacity(ended.len());
         let mut settlements = Vec::with_capacity(ended.len());
-        for completed in ended.drain(..) {
+        for completed in ended.drain(..).flatten() {
             self.running -= 1;
             let slot = completed.begun.slot;
             if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {

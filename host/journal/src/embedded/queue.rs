@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use waystation_core::limits;
+
 use super::change::Request;
 use crate::Error;
 
@@ -16,7 +18,10 @@ pub(super) struct Queue {
 
 struct Waiting {
     requests: VecDeque<Box<dyn Request>>,
+    operations: usize,
     bytes: usize,
+    /// The operations that the writer waits for.
+    wanted: usize,
     /// Why nothing more is taken in.
     closed: Option<Error>,
 }
@@ -28,7 +33,9 @@ impl Queue {
             bytes_max,
             waiting: Mutex::new(Waiting {
                 requests: VecDeque::new(),
+                operations: 0,
                 bytes: 0,
+                wanted: 0,
                 closed: None,
             }),
             changed: Condvar::new(),
@@ -48,11 +55,15 @@ impl Queue {
             return Err(Error::Full);
         }
         waiting.bytes = bytes;
-        let was_empty = waiting.requests.is_empty();
+        let before = waiting.operations;
+        waiting.operations = before.saturating_add(request.size().operations);
+        // Only then is the writer waiting for this one; to notify it costs a system
+        // call.
+        let completes = before < waiting.wanted && waiting.operations >= waiting.wanted;
+        let is_first = waiting.requests.is_empty();
         waiting.requests.push_back(request);
         drop(waiting);
-        // Only then can the writer be waiting; to notify it costs a system call.
-        if was_empty {
+        if is_first || completes {
             self.changed.notify_one();
         }
         Ok(())
@@ -60,8 +71,13 @@ impl Queue {
 
     /// Takes the oldest requests, as many as hold `operations_max` operations
     /// but at least one. Waits while there is none; none for ever if the queue
-    /// is closed and empty.
-    pub(super) fn take(&self, operations_max: usize) -> Option<Vec<Box<dyn Request>>> {
+    /// is closed and empty. Once there is one it waits for others, until there are
+    /// `wanted` operations, but no longer than [`limits::GROUP_WAIT`].
+    pub(super) fn take(
+        &self,
+        operations_max: usize,
+        wanted: usize,
+    ) -> Option<Vec<Box<dyn Request>>> {
         let mut waiting = self.lock();
         while waiting.requests.is_empty() {
             if waiting.closed.is_some() {
@@ -72,6 +88,14 @@ impl Queue {
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        waiting.wanted = wanted.min(operations_max);
+        let is_short =
+            |waiting: &mut Waiting| waiting.operations < waiting.wanted && waiting.closed.is_none();
+        let (mut waiting, _) = self
+            .changed
+            .wait_timeout_while(waiting, limits::GROUP_WAIT, is_short)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.wanted = 0;
         let mut taken = Vec::new();
         let mut operations = 0_usize;
         while let Some(next) = waiting.requests.front() {
@@ -81,6 +105,7 @@ impl Queue {
                 break;
             }
             waiting.bytes = waiting.bytes.saturating_sub(size.bytes);
+            waiting.operations = waiting.operations.saturating_sub(size.operations);
             taken.extend(waiting.requests.pop_front());
         }
         Some(taken)
@@ -134,7 +159,7 @@ mod tests {
         for _ in 0..3 {
             queue.push(request(1, 100)).unwrap();
             assert!(matches!(queue.push(request(1, 0)), Err(Error::Full)));
-            assert_eq!(queue.take(10).unwrap().len(), 1);
+            assert_eq!(queue.take(10, 0).unwrap().len(), 1);
         }
     }
 
@@ -146,7 +171,7 @@ mod tests {
         }
         queue.close(Error::Closed);
         let mut groups = Vec::new();
-        while let Some(group) = queue.take(10) {
+        while let Some(group) = queue.take(10, 0) {
             groups.push(group.len());
         }
         assert_eq!(groups, [1, 2, 1, 1]);
@@ -158,6 +183,6 @@ mod tests {
         queue.close(Error::Poisoned("fsync".into()));
         queue.close(Error::Closed);
         assert!(matches!(queue.push(request(1, 0)), Err(Error::Poisoned(_))));
-        assert!(queue.take(10).is_none());
+        assert!(queue.take(10, 0).is_none());
     }
 }

@@ -75,7 +75,7 @@ impl Writer {
             let error = Error::Poisoned("its writer panicked".to_owned());
             published.fail(error.to_string());
             queue.close(error.clone());
-            while let Some(requests) = queue.take(limits::GROUP_OPERATIONS_MAX) {
+            while let Some(requests) = queue.take(limits::GROUP_OPERATIONS_MAX, 0) {
                 answers.give(requests, Err(error.clone()));
             }
             Err(error)
@@ -83,7 +83,12 @@ impl Writer {
     }
 
     fn serve(mut self) -> Result<(), Error> {
-        while let Some(requests) = self.queue.take(limits::GROUP_OPERATIONS_MAX) {
+        let mut last = 0;
+        while let Some(requests) = self.queue.take(limits::GROUP_OPERATIONS_MAX, last) {
+            last = requests
+                .iter()
+                .map(|request| request.size().operations)
+                .sum();
             self.write(requests);
             if self.failed.is_none()
                 && (self.log.is_long() || self.shortened)
