@@ -37,18 +37,24 @@ pub async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Rejection> {
-    let headers = request.headers();
-    if let Some(names) = &door.names {
-        names.check(headers)?;
-    }
-    if !door.open.contains(&request.uri().path()) {
-        door.check_token(headers)?;
-        origin::check(request.method(), headers)?;
-    }
+    door.admit(&request)?;
     Ok(next.run(request).await)
 }
 
 impl Door {
+    /// Whether a request has what it must have.
+    pub fn admit(&self, request: &Request) -> Result<(), Rejection> {
+        let headers = request.headers();
+        if let Some(names) = &self.names {
+            names.check(headers)?;
+        }
+        if !self.open.contains(&request.uri().path()) {
+            self.check_token(headers)?;
+            origin::check(request.method(), headers)?;
+        }
+        Ok(())
+    }
+
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let Some(token) = &self.token else {
             return Ok(());
