@@ -11,11 +11,15 @@ use e2e::load::{self, Event};
 use e2e::publish::Answer;
 use fastrand::Rng;
 use serde_json::{Value, json};
+use waystation_core::Instances;
+use waystation_runtime::Engine;
 
 use crate::bare::Bare;
-use crate::client::{self, Answers, DONE, Form, Load, ORDER, Request, address, median, percentile};
+use crate::client::{self, Answers, DONE, Form, Load, ORDER, Request, address, percentile};
 use crate::cpu::{Took, Whose, idle, of_threads};
 use crate::disk::Appended;
+use crate::engine::{Bare as Guest, Call};
+use crate::events::{event, median};
 use crate::report::{Report, Table, Target};
 
 /// The share of the bound that must be reached.
@@ -81,21 +85,18 @@ struct Most {
     parts: Parts,
 }
 
-/// Processor time of an event that a fresh instance handles, in microseconds.
-const FRESH_US: f64 = 12.0;
+/// The events that the bare guest handles in a round, on each of two threads.
+const FRESH: u64 = 5_000;
 
 pub fn run() -> Report {
-    run_with(FRESH_US)
-}
-
-/// Measures it, given the processor time of an event that a fresh instance handles.
-pub fn run_with(fresh_us: f64) -> Report {
+    let engine = Engine::new(None).unwrap();
+    let guest = Guest::new(&engine, &guests::component("measured"));
     let site = furnish();
     let mut host = site.start();
     let bare = Bare::start();
     let mut offered = vec![warm_up(&mut host, &bare)];
     let mut round = || {
-        let parts = floor(&bare, fresh_us);
+        let parts = floor(&bare, &guest);
         most(&mut host, parts)
     };
     let rounds = [(); ROUNDS].map(|()| round());
@@ -173,7 +174,7 @@ fn warm_up(host: &mut Host, bare: &Bare) -> Range<u64> {
 }
 
 /// The floors of the parts.
-fn floor(bare: &Bare, fresh_us: f64) -> Parts {
+fn floor(bare: &Bare, guest: &Guest) -> Parts {
     let load = load(bare.url(), FLOOR_ROUND, None);
     let server = Whose::Process(bare.pid()).begin();
     let answers = load.run();
@@ -181,11 +182,13 @@ fn floor(bare: &Bare, fresh_us: f64) -> Parts {
     let (orders, bytes) = (answers.accepted(), load.request.body_bytes());
     let together = CONNECTIONS as u64;
     let disk = Appended::measure(&guests::scratch(), together, bytes, FLOOR_ROUND / 2);
+    let event = event(1, bytes);
+    let fresh = guest.measure(Call::Plain, Instances::Fresh, &event, 2, FRESH);
     Parts {
         client_us: answers.took.cpu_us(orders),
         http_us: server.cpu_us(orders),
         append_us: disk.cpu_us(),
-        fresh_us,
+        fresh_us: fresh.cpu_us(2 * FRESH),
     }
 }
 

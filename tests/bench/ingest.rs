@@ -8,9 +8,10 @@ use e2e::guests;
 use e2e::host::{Host, Site};
 
 use crate::bare::Bare;
-use crate::client::{Form, Load, Request, address, median};
+use crate::client::{Form, Load, Request, address};
 use crate::cpu::{Whose, of_threads};
 use crate::disk::Appended;
+use crate::events::median;
 use crate::report::{Report, Table, Target};
 
 /// The most that taking in one event a request may cost of an empty handler.
