@@ -1,3 +1,4 @@
+use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request};
 use axum::response::Response;
@@ -7,6 +8,7 @@ use tower::ServiceExt as _;
 use waystation_core::{ManualClock, Sequence, Timestamp};
 use waystation_journal::embedded::{Embedded, Options};
 
+use super::super::door;
 use super::*;
 
 const STRUCTURED: &str = "application/cloudevents+json";
