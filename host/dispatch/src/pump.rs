@@ -36,8 +36,9 @@ use crate::{Completion, Notice, Settled};
 /// How long a changed cursor may wait to be stored. A cursor that is behind
 /// costs a longer recovery and nothing else.
 const CURSOR_PAUSE: Duration = Duration::from_secs(1);
-/// The same for the cursors of those that only saw events pass by.
-const IDLE_CURSOR_PAUSE: Duration = Duration::from_secs(10);
+/// The same for the cursors of those that only saw events pass by. Until then
+/// nothing of what passed by can be dropped.
+const IDLE_CURSOR_PAUSE: Duration = Duration::from_secs(30);
 /// How long to wait before the journal is asked again after it was busy or full.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
 /// How often the clock is looked at while deliveries wait, so that a clock that
@@ -72,6 +73,8 @@ pub(crate) struct Pump {
     completions: Completions,
     random: fastrand::Rng,
     cursors_due: Option<Instant>,
+    /// When the cursors of those are stored too that settled nothing.
+    idle_cursors_due: Option<Instant>,
     /// Whether the last storing of cursors failed, so that even the last one must
     /// wait for its time.
     cursors_wait: bool,
@@ -184,6 +187,7 @@ impl Pump {
             completions,
             random: fastrand::Rng::new(),
             cursors_due: None,
+            idle_cursors_due: None,
             cursors_wait: false,
             settling: 0,
             advancing: false,
@@ -252,9 +256,10 @@ impl Pump {
             Instant::now() + due.since(now).clamp(Duration::from_millis(1), CLOCK_PAUSE)
         });
         let idle = Instant::now() + 30 * CLOCK_PAUSE;
-        let cursors = self.cursors_due.filter(|_| !self.advancing);
-        [due, cursors]
-            .into_iter()
+        let cursors = [self.cursors_due, self.idle_cursors_due];
+        let cursors = cursors.into_iter().filter(|_| !self.advancing);
+        cursors
+            .chain([due])
             .flatten()
             .min()
             .unwrap_or(idle)

@@ -57,7 +57,7 @@ impl Pump {
             });
         }
         // Who asks for none of these events has come as far as the feed too.
-        self.cursors_due
+        self.idle_cursors_due
             .get_or_insert_with(|| Instant::now() + IDLE_CURSOR_PAUSE);
     }
 

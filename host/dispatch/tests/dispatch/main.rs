@@ -8,6 +8,7 @@
 )]
 
 mod conflicts;
+mod cursors;
 mod deliveries;
 mod host;
 mod order;
