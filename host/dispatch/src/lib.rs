@@ -14,6 +14,8 @@ mod lanes;
 mod notice;
 mod pump;
 mod subscription;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use dispatch::{Dispatch, Error, Options, Stop, SubscriptionView};

@@ -11,6 +11,8 @@ mod cursors;
 mod feed;
 mod service;
 mod settling;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -86,8 +88,15 @@ pub(crate) struct Pump {
 /// The end of something that took time.
 enum Finished {
     Fed(Result<Vec<Arc<Entry>>, JournalError>),
-    Backlog(Slot, Result<Vec<Arc<Entry>>, JournalError>),
-    Lane(Slot, LaneRead, Result<Vec<Arc<Entry>>, JournalError>),
+    /// What was read of a backlog, and how far the feed had come before.
+    Backlog(Slot, Sequence, Result<Vec<Arc<Entry>>, JournalError>),
+    /// The same of what a lane left.
+    Lane(
+        Slot,
+        LaneRead,
+        Sequence,
+        Result<Vec<Arc<Entry>>, JournalError>,
+    ),
     ReadAgain(Slot, Option<LaneRead>),
     Open(Box<Opening>),
     Opened(Box<Opening>, Result<Opened, JournalError>),
@@ -320,13 +329,15 @@ impl Pump {
                 self.feeding = false;
                 go_on("reading new events", error)?;
             }
-            Finished::Backlog(slot, Ok(entries)) => self.backlog(slot, entries),
-            Finished::Backlog(slot, Err(error)) => {
+            Finished::Backlog(slot, asked, Ok(entries)) => self.backlog(slot, asked, entries),
+            Finished::Backlog(slot, _, Err(error)) => {
                 go_on("reading a backlog", error)?;
                 self.read_again(slot, None);
             }
-            Finished::Lane(slot, (lane, _), Ok(entries)) => self.lane(slot, &lane, entries),
-            Finished::Lane(slot, read, Err(error)) => {
+            Finished::Lane(slot, (lane, _), asked, Ok(entries)) => {
+                self.lane(slot, &lane, asked, entries);
+            }
+            Finished::Lane(slot, read, _, Err(error)) => {
                 go_on("reading a lane", error)?;
                 self.read_again(slot, Some(read));
             }

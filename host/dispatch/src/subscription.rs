@@ -1,5 +1,8 @@
 //! One subscription: what it has in memory and how far it has come.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -197,12 +200,15 @@ impl Subscription {
     }
 
     /// Takes in what a lane had left in the journal: `entries` are the events
-    /// from there on. `feed` is how far the feed has come. Gives back whether
-    /// the journal has waiting deliveries that could not be taken in before.
+    /// from there on, of which those after `asked` may be missing, for the feed
+    /// had come so far before they were read. `feed` is how far it has come.
+    /// Gives back whether the journal has waiting deliveries that could not be
+    /// taken in before.
     pub(crate) fn read_lane(
         &mut self,
         key: &str,
         entries: Vec<Arc<Entry>>,
+        asked: Sequence,
         feed: Sequence,
     ) -> bool {
         let Some(serving) = self.serving.clone() else {
@@ -212,9 +218,13 @@ impl Subscription {
         // What is behind this was not offered to the lane yet.
         let end = self.lagging.unwrap_or(feed);
         let mut found = Vec::new();
-        let mut left = None;
-        for entry in entries {
-            left = Some(Sequence(entry.sequence.0 + 1)).filter(|next| *next <= end);
+        let after = |read: Sequence| Some(Sequence(read.0 + 1)).filter(|next| *next <= end);
+        let mut left = after(asked);
+        for entry in entries
+            .into_iter()
+            .take_while(|entry| entry.sequence <= end)
+        {
+            left = after(entry.sequence);
             let is_its = serving.settings.asks_for(&entry.event)
                 && !self.is_known(&entry)
                 && lane_of(Order::Key, &entry.event) == Some(key);

@@ -83,13 +83,15 @@ impl Pump {
                 let entries = journal
                     .read(after, limits::READ_EVENTS, limits::READ_BYTES)
                     .await;
-                Finished::Backlog(slot, entries)
+                Finished::Backlog(slot, feed, entries)
             }
             .boxed(),
         );
     }
 
-    pub(super) fn backlog(&mut self, slot: Slot, entries: Vec<Arc<Entry>>) {
+    /// Takes in a part of a backlog. `asked` is how far the feed had come before
+    /// it was read: what came later may be missing in it.
+    pub(super) fn backlog(&mut self, slot: Slot, asked: Sequence, entries: Vec<Arc<Entry>>) {
         let feed = self.feed;
         let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
             return;
@@ -100,7 +102,7 @@ impl Pump {
         };
         if entries.first().is_none_or(|first| first.sequence > feed) {
             // What was between has been dropped.
-            subscription.lagging = Some(feed);
+            subscription.lagging = Some(asked);
         }
         for entry in entries
             .into_iter()
@@ -144,6 +146,7 @@ impl Pump {
 
     /// Reads what lanes left in the journal and may take in now.
     pub(super) fn read_lanes(&mut self, slot: Slot) {
+        let feed = self.feed;
         let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
             return;
         };
@@ -155,19 +158,25 @@ impl Pump {
                     let entries = journal
                         .read(after, limits::READ_EVENTS, limits::READ_BYTES)
                         .await;
-                    Finished::Lane(slot, read, entries)
+                    Finished::Lane(slot, read, feed, entries)
                 }
                 .boxed(),
             );
         }
     }
 
-    pub(super) fn lane(&mut self, slot: Slot, lane: &str, entries: Vec<Arc<Entry>>) {
+    pub(super) fn lane(
+        &mut self,
+        slot: Slot,
+        lane: &str,
+        asked: Sequence,
+        entries: Vec<Arc<Entry>>,
+    ) {
         let feed = self.feed;
         let Some((_, subscription)) = self.subscriptions.get_mut(slot) else {
             return;
         };
-        if subscription.read_lane(lane, entries, feed) {
+        if subscription.read_lane(lane, entries, asked, feed) {
             self.wake(slot, self.options.clock.now());
         }
         self.read_lanes(slot);
