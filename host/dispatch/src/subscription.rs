@@ -213,7 +213,7 @@ impl Subscription {
     ) -> bool {
         let Some(serving) = self.serving.clone() else {
             self.lanes.unread(key);
-            return false;
+            return self.let_in(key);
         };
         // What is behind this was not offered to the lane yet.
         let end = self.lagging.unwrap_or(feed);

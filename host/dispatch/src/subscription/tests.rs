@@ -62,3 +62,18 @@ fn a_lane_takes_nothing_in_that_the_feed_has_not_come_to() {
     subscription.settled(&first, false);
     assert!(subscription.ready.is_empty());
 }
+
+/// Event 2 is driven again while the lane is busy reading, and the handler is
+/// retired before that ends.
+#[test]
+fn what_was_kept_out_of_a_lane_is_asked_for_again_after_a_retirement() {
+    let mut subscription = reading();
+    subscription.readmit(&due(2));
+    assert_eq!(subscription.not_again(), [Sequence(2)]);
+    subscription.serving = None;
+    subscription.read_lane(LANE, vec![entry(3)], Sequence(3), Sequence(3));
+    subscription.serve(serving(Order::Key), Timestamp::default());
+    assert!(subscription.not_again().is_empty());
+    subscription.readmit(&due(2));
+    assert_eq!(ready(&subscription), [2]);
+}
