@@ -140,6 +140,9 @@ fn settled_line(settled: &Settled) -> String {
                     "{head}  retry {attempt}/{attempts_max} in {:.1} s  {took}  {code}: {reason}",
                     due_in.as_secs_f64()
                 ),
+                None if !settled.dead => {
+                    format!("{head}  failed, and the event is dropped  {took}  {code}: {reason}")
+                }
                 None => format!("{head}  dead after attempt {attempt}  {took}  {code}: {reason}"),
             }
         }

@@ -38,7 +38,8 @@ pub struct Settled {
     pub outcome: Outcome,
     /// How long until the next attempt is due, if there is one.
     pub due_in: Option<Duration>,
-    /// Whether the delivery is a dead letter now.
+    /// Whether the delivery is a dead letter now. One that failed, has no other
+    /// attempt before it and is none is of an event that was dropped meanwhile.
     pub dead: bool,
     /// How long the attempt took.
     pub took: Duration,

@@ -316,6 +316,9 @@ pub enum Commit {
     /// Nothing of it is stored: what the attempt had read was changed by another
     /// before. Make the same attempt again.
     Conflict,
+    /// The event was dropped while the attempt ran. If it was handled, its effects
+    /// are stored; there is no delivery any more that could wait or be dead.
+    Gone,
 }
 
 /// Where a delivery goes after an attempt.

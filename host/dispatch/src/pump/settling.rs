@@ -141,6 +141,7 @@ impl Pump {
         for (note, commit) in notes.into_iter().zip(commits) {
             match commit {
                 Commit::Stored => self.stored(note),
+                Commit::Gone => self.stored(note.without_another()),
                 Commit::Conflict => self.again(note),
             }
         }
@@ -170,6 +171,16 @@ impl Pump {
             subscription.again(note.pending);
             self.enqueue(note.slot);
         }
+    }
+}
+
+impl InSettlement {
+    /// The same without another attempt, for there is no event any more.
+    fn without_another(mut self) -> Self {
+        self.waits = None;
+        self.notice.due_in = None;
+        self.notice.dead = false;
+        self
     }
 }
 

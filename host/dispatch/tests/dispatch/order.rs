@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use waystation_core::{
     Clock, Code, Event, Failure, Order, Outcome, RetryPolicy, Sequence, Settings, Timestamp, limits,
 };
-use waystation_journal::Journal;
+use waystation_journal::{Journal, Retention};
 
 use crate::host::{Host, START, event, handler, name, open, retry, seed, settings, simple};
 
@@ -60,6 +60,56 @@ async fn a_lane_keeps_its_order_over_retries() {
     for (lane, sequences) in seen {
         assert!(sequences.is_sorted(), "{lane}: {sequences:?}");
     }
+    host.stop().await;
+}
+
+/// The handler is retired for so long that the event is dropped while its attempt
+/// runs.
+#[tokio::test]
+async fn a_lane_waits_for_no_event_that_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let keyed = Settings {
+        order: Order::Key,
+        ..settings(&["a"], &[])
+    };
+    let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let late = {
+        let (begun, gate) = (begun.clone(), gate.clone());
+        handler(move |_| {
+            begun.add_permits(1);
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Err(retry())
+            }
+        })
+    };
+    host.install("h", keyed.clone(), late).await;
+    let of_lane = |n: u64| Event {
+        subject: Some("lane".into()),
+        ..event(n, "a")
+    };
+    host.publish([of_lane(1)]).await;
+    begun.acquire().await.unwrap().forget();
+    host.dispatch.retire(name("h")).await.unwrap();
+    let age = Duration::from_secs(3600);
+    host.clock.advance(age);
+    let retention = Retention {
+        age,
+        bytes: u64::MAX,
+    };
+    let retained = host.journal.retain(retention, &[]).await.unwrap();
+    assert_eq!(retained.dropped, 1);
+    gate.add_permits(1);
+    let settled = host.settled(1).await.remove(0);
+    assert_eq!((settled.due_in, settled.dead), (None, false));
+
+    host.install("h", keyed, simple(|_| Ok(vec![]))).await;
+    host.publish([of_lane(2)]).await;
+    let settled = tokio::time::timeout(Duration::from_secs(30), host.settled(1));
+    let settled = settled.await.unwrap().remove(0);
+    assert_eq!(settled.entry.sequence, Sequence(2));
     host.stop().await;
 }
 

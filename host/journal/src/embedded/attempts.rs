@@ -28,7 +28,8 @@ macro_rules! select {
     };
 }
 
-/// Inserts an attempt, and says whether it did: not if it was settled before.
+/// Inserts an attempt, and says whether it did: not if it was settled before, nor
+/// if its event was dropped.
 pub(super) fn insert(connection: &Connection, settlement: &Settlement) -> Result<bool> {
     let (outcome, failure) = match &settlement.disposition {
         Disposition::Done => (ACK, None),
@@ -38,7 +39,8 @@ pub(super) fn insert(connection: &Connection, settlement: &Settlement) -> Result
     let took_us = i64::try_from(settlement.took.as_micros()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (sequence, subscription, attempt, started_ms, took_us, outcome, \
-         code, reason, generation, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+         code, reason, generation, checksum) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
+         WHERE EXISTS (SELECT 1 FROM events WHERE sequence = ?1) \
          ON CONFLICT (sequence, subscription, attempt) DO NOTHING",
     )?;
     let inserted = checksum::store(

@@ -93,8 +93,15 @@ impl<'a> Group<'a> {
         {
             return Ok(Commit::Conflict);
         }
-        if self.is_of_no_event(&settlement)? || !attempts::insert(self.connection, &settlement)? {
-            return Ok(Commit::Stored);
+        let inserted = attempts::insert(self.connection, &settlement)?;
+        let is_gone = !inserted && !events::exists(self.connection, settlement.sequence)?;
+        let commit = if is_gone {
+            Commit::Gone
+        } else {
+            Commit::Stored
+        };
+        if !inserted && !(is_gone && settlement.disposition == Disposition::Done) {
+            return Ok(commit);
         }
         exceptions::settle(self.connection, handler, &settlement, self.now)?;
         state::write(self.connection, &settlement.state.writes)?;
@@ -105,15 +112,7 @@ impl<'a> Group<'a> {
             };
             self.append_one(proposal.event, proposal.depth, Some(cause))?;
         }
-        Ok(Commit::Stored)
-    }
-
-    /// Whether the event of an attempt that failed was dropped while it ran. Only
-    /// a handler that is not in service any more can be so late; there is nothing
-    /// left to try again.
-    fn is_of_no_event(&self, settlement: &Settlement) -> Result<bool> {
-        Ok(settlement.disposition != Disposition::Done
-            && !events::exists(self.connection, settlement.sequence)?)
+        Ok(commit)
     }
 
     /// Moves cursors forwards.

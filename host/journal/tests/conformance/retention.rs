@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waystation_core::{Sequence, Start, Timestamp, limits};
-use waystation_journal::{Journal, Retained, Retention, SubscriptionId};
+use waystation_journal::{Commit, Journal, Retained, Retention, SubscriptionId};
 
 use crate::engine::{Engine, START, append, died, done, event, ids, name, retried, subscribe};
 
@@ -170,10 +170,9 @@ pub async fn a_handler_out_of_service_keeps_an_event_for_its_age_only(engine: im
     let next = journal.read(back.cursor, 1, usize::MAX).await.unwrap();
     assert_eq!(ids(&next), ["d"]);
     // An attempt of it that fails only now has nothing to try again.
-    journal
-        .settle(vec![retried(retired, 1, 1, 5), died(retired, 2, 1)])
-        .await
-        .unwrap();
+    let late = vec![retried(retired, 1, 1, 5), died(retired, 2, 1)];
+    let commits = journal.settle(late).await.unwrap();
+    assert_eq!(commits, [Commit::Gone, Commit::Gone]);
     assert!(journal.waiting(None, None, 10).await.unwrap().is_empty());
     assert!(
         journal
@@ -182,6 +181,22 @@ pub async fn a_handler_out_of_service_keeps_an_event_for_its_age_only(engine: im
             .unwrap()
             .is_empty()
     );
+}
+
+/// Nobody would ever drop the row of the attempt.
+pub async fn an_attempt_of_what_was_dropped_leaves_its_effects_only(engine: impl Engine) {
+    let (journal, shipping) = six_hours(&engine).await;
+    engine.clock().set(hours(26));
+    assert_eq!(retain(&*journal, DAY, &[]).await.dropped, 3);
+    let late = waystation_journal::Settlement {
+        publish: vec![crate::engine::proposal("effect", 1)],
+        ..done(shipping, 1, 1)
+    };
+    let commits = journal.settle(vec![late, done(shipping, 4, 1)]).await;
+    assert_eq!(commits.unwrap(), [Commit::Gone, Commit::Stored]);
+    assert!(journal.attempts(Sequence(1)).await.unwrap().is_empty());
+    assert_eq!(journal.recent_attempts(None, 10).await.unwrap().len(), 1);
+    assert_eq!(journal.find("effect").await.unwrap().len(), 1);
 }
 
 pub async fn drops_the_oldest_for_want_of_room(engine: impl Engine) {

@@ -310,6 +310,7 @@ async fn increment(
         match journal.settle(vec![settlement]).await.unwrap()[0] {
             Commit::Stored => return conflicts,
             Commit::Conflict => conflicts += 1,
+            Commit::Gone => unreachable!("nothing is dropped"),
         }
     }
 }
