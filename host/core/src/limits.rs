@@ -141,6 +141,10 @@ pub const WRITER_REQUESTS: usize = 4_096;
 /// The bytes of events that may wait for the journal's writer.
 pub const WRITER_BYTES: usize = 64 * 1024 * 1024;
 
+/// The bytes of settlements that go to the journal's writer together; one may be
+/// larger by itself. What publishers send must find room beside them.
+pub const SETTLE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The events and settlements that go into one transaction.
 pub const GROUP_OPERATIONS_MAX: usize = 4_096;
 

@@ -26,7 +26,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// A delivery that was never tried.
-    fn new(entry: Arc<Entry>, lane: Option<String>) -> Self {
+    pub(crate) fn new(entry: Arc<Entry>, lane: Option<String>) -> Self {
         Self {
             entry,
             state: State::NEW,

@@ -308,6 +308,21 @@ pub struct Settlement {
     pub state: StateAccess,
 }
 
+impl Settlement {
+    /// The bytes of it that its sender decides on.
+    pub fn size_bytes(&self) -> usize {
+        let failure = match &self.disposition {
+            Disposition::Done => 0,
+            Disposition::Retry { failure, .. } | Disposition::Dead { failure } => {
+                failure.reason.len()
+            }
+        };
+        let published = self.publish.iter();
+        let published: usize = published.map(|p| p.event.size_bytes()).sum();
+        failure + published + self.state.size_bytes()
+    }
+}
+
 /// What became of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {

@@ -121,10 +121,17 @@ impl Pump {
         self.enqueue(slot);
     }
 
-    pub(super) fn store(&mut self, notes: Vec<InSettlement>, settlements: Vec<Settlement>) {
-        if notes.is_empty() {
-            return;
+    /// Has attempts settled, as many in one request as it may hold.
+    pub(super) fn store(&mut self, mut notes: Vec<InSettlement>, mut settlements: Vec<Settlement>) {
+        while !notes.is_empty() {
+            let count = that_fit(&settlements);
+            let others = (notes.split_off(count), settlements.split_off(count));
+            self.request(notes, settlements);
+            (notes, settlements) = others;
         }
+    }
+
+    fn request(&mut self, notes: Vec<InSettlement>, settlements: Vec<Settlement>) {
         self.settling += 1;
         let journal = self.journal.clone();
         self.work.push(
@@ -237,6 +244,16 @@ fn disposition(action: Action, outcome: &Outcome, begun: &Begun) -> Disposition 
         }
         _ => Disposition::Done,
     }
+}
+
+/// The first of them that fit into one request; at least one.
+fn that_fit(settlements: &[Settlement]) -> usize {
+    let mut bytes = 0;
+    let beyond = settlements.iter().position(|settlement| {
+        bytes += settlement.size_bytes();
+        bytes > limits::SETTLE_BYTES
+    });
+    beyond.map_or(settlements.len(), |first| first.max(1))
 }
 
 /// Whether the host had no room for the attempt.

@@ -1,5 +1,6 @@
-use waystation_core::{ManualClock, Order};
+use waystation_core::{Digest, Event, ManualClock, Order, Outcome, StateAccess, limits};
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
+use waystation_journal::{Disposition, Proposal, SubscriptionId};
 
 use super::*;
 use crate::testing::{entry, name, position, serving};
@@ -35,4 +36,67 @@ async fn what_comes_while_a_backlog_is_found_empty_is_read_too() {
     assert!(subscription.reading);
     pump.backlog(0, Sequence(6), vec![entry(6)]);
     assert_eq!(pump.subscriptions[0].1.ready.len(), 1);
+}
+
+/// The settlement of an attempt that publishes so many bytes.
+fn publishing(sequence: u64, bytes: usize) -> (InSettlement, Settlement) {
+    let took = Duration::from_millis(1);
+    let pending = Pending::new(entry(sequence), None);
+    let notice = Settled {
+        handler: name(),
+        generation: Digest::of(b"nobody"),
+        entry: pending.entry.clone(),
+        attempt: 1,
+        attempts_max: 1,
+        outcome: Outcome::Ack,
+        due_in: None,
+        dead: false,
+        took,
+        published: Vec::new(),
+    };
+    let event = Event {
+        data: Some(vec![0; bytes].into()),
+        ..Event::default()
+    };
+    let settlement = Settlement {
+        subscription: SubscriptionId(1),
+        sequence: Sequence(sequence),
+        attempt: 1,
+        forgiven: 0,
+        generation: notice.generation,
+        started: Timestamp::default(),
+        took,
+        disposition: Disposition::Done,
+        publish: vec![Proposal { event, depth: 1 }],
+        state: StateAccess::default(),
+    };
+    let note = InSettlement {
+        slot: 0,
+        pending,
+        waits: None,
+        notice,
+    };
+    (note, settlement)
+}
+
+/// Settles attempts that publish so many bytes each, and gives back the number of
+/// requests that this takes.
+async fn requests(bytes: &[usize]) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pump = pump(&folder, 0);
+    let settlements = (1..).zip(bytes).map(|(n, bytes)| publishing(n, *bytes));
+    let (notes, settlements) = settlements.unzip();
+    pump.store(notes, settlements);
+    assert_eq!(pump.settling, pump.work.len());
+    pump.settling
+}
+
+#[tokio::test]
+async fn what_is_settled_together_is_bounded_in_bytes() {
+    let half = limits::SETTLE_BYTES / 2 - 1;
+    assert_eq!(requests(&[]).await, 0);
+    assert_eq!(requests(&[0; SETTLE_BATCH]).await, 1);
+    assert_eq!(requests(&[half, half]).await, 1);
+    assert_eq!(requests(&[half; 5]).await, 3);
+    assert_eq!(requests(&[2 * limits::SETTLE_BYTES, 1, 1]).await, 2);
 }

@@ -13,8 +13,8 @@ use super::change::Size;
 use super::identities::Key;
 use super::{Embedded, attempts, events, exceptions, identities, join, state, subscriptions};
 use crate::{
-    Appended, Attempt, Commit, DeadLetter, DeliveryKey, Disposition, Due, Entry, Error, Journal,
-    Position, Retained, Retention, Settlement, SubscriptionId, SubscriptionStatus,
+    Appended, Attempt, Commit, DeadLetter, DeliveryKey, Due, Entry, Error, Journal, Position,
+    Retained, Retention, Settlement, SubscriptionId, SubscriptionStatus,
 };
 
 #[async_trait]
@@ -107,7 +107,7 @@ impl Journal for Embedded {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Commit>, Error> {
         let size = Size {
             operations: settlements.iter().map(operations).sum(),
-            bytes: settlements.iter().map(size_bytes).sum(),
+            bytes: settlements.iter().map(Settlement::size_bytes).sum(),
         };
         let named = settlements
             .into_iter()
@@ -308,15 +308,4 @@ impl Embedded {
 /// The rows that a settlement changes.
 fn operations(settlement: &Settlement) -> usize {
     1 + settlement.publish.len() + settlement.state.writes.len()
-}
-
-/// The bytes of a settlement that its sender decides on.
-fn size_bytes(settlement: &Settlement) -> usize {
-    let failure = match &settlement.disposition {
-        Disposition::Done => 0,
-        Disposition::Retry { failure, .. } | Disposition::Dead { failure } => failure.reason.len(),
-    };
-    let published = settlement.publish.iter();
-    let published: usize = published.map(|p| p.event.size_bytes()).sum();
-    failure + published + settlement.state.size_bytes()
 }
