@@ -458,6 +458,18 @@ pub const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 /// was put forward or back.
 pub const CLOCK_STEP: Duration = Duration::from_secs(60);
 
+/// How often an attempt is made again at once since another changed the state that
+/// it had read. From then on it waits for a moment before.
+pub const CONFLICTS_AT_ONCE_MAX: u32 = 7;
+
+/// The longest of those moments. How long each is is up to chance, so that those
+/// that get in each other's way do not meet again.
+pub const CONFLICT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often an attempt is made whose state another changes each time, before it
+/// counts as one that failed.
+pub const CONFLICTS_MAX: u32 = 32;
+
 /// How long a handler begins no attempt after the host had no room for one.
 pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
 

@@ -119,6 +119,8 @@ pub enum Code {
     Depth,
     /// The event was too old for an attempt.
     Expired,
+    /// Again and again another changed what the attempt had read of durable state.
+    Conflict,
     /// The host failed during the attempt.
     Host,
     /// The host had no room for the attempt. It was not made, so it does not
@@ -127,7 +129,7 @@ pub enum Code {
 }
 
 impl Code {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Retry, "retry"),
         (Self::Reject, "reject"),
         (Self::Trap, "trap"),
@@ -136,6 +138,7 @@ impl Code {
         (Self::Draft, "draft"),
         (Self::Depth, "depth"),
         (Self::Expired, "expired"),
+        (Self::Conflict, "conflict"),
         (Self::Host, "host"),
         (Self::Busy, "busy"),
     ];

@@ -109,6 +109,7 @@ enum Finished {
     Advanced(Vec<(Slot, Sequence)>, Result<(), JournalError>),
     Settle(Vec<InSettlement>, Vec<Settlement>),
     Rested(Slot),
+    Again(Slot, Pending),
 }
 
 /// A handler whose subscription is being opened.
@@ -153,8 +154,7 @@ struct Completed {
 
 /// What the pump must know of a settlement once it is durable.
 struct InSettlement {
-    slot: Slot,
-    pending: Pending,
+    begun: Begun,
     /// When the next attempt is due, if there is one.
     waits: Option<Timestamp>,
     notice: Settled,
@@ -345,6 +345,7 @@ impl Pump {
             Finished::Open(opening) => self.open(opening),
             Finished::Opened(opening, opened) => self.opened(opening, opened),
             Finished::Rested(slot) => self.rested(slot),
+            Finished::Again(slot, pending) => self.again(slot, pending),
             Finished::Due(slot, Ok(answer)) => self.due(slot, answer),
             Finished::Due(slot, Err(error)) => {
                 if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {

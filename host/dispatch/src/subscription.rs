@@ -22,6 +22,9 @@ pub(crate) struct Pending {
     /// The lane that it runs in. It stays the same whatever the order becomes
     /// meanwhile.
     pub(crate) lane: Option<String>,
+    /// How often this attempt was made and another changed the state that it had
+    /// read.
+    pub(crate) conflicts: u32,
 }
 
 impl Pending {
@@ -31,6 +34,7 @@ impl Pending {
             entry,
             state: State::NEW,
             lane,
+            conflicts: 0,
         }
     }
 }
@@ -282,6 +286,7 @@ impl Subscription {
             entry: due.entry.clone(),
             state: due.state(),
             lane,
+            conflicts: 0,
         });
     }
 

@@ -11,6 +11,7 @@ use waystation_journal::{Commit, Disposition, Proposal, Settlement, Subscription
 
 use super::{Begun, CURSOR_PAUSE, Chance, Completed, Finished, InSettlement, Pump, Slot};
 use crate::effects::proposals;
+use crate::subscription::Pending;
 use crate::{Completion, Notice, Settled};
 
 impl Pump {
@@ -65,7 +66,7 @@ impl Pump {
         };
         let published = effects.publish.iter();
         let notice = Settled {
-            handler: begun.delivery.handler,
+            handler: begun.delivery.handler.clone(),
             generation: begun.serving.invoke.generation(),
             entry: begun.pending.entry.clone(),
             attempt,
@@ -89,8 +90,7 @@ impl Pump {
             state: effects.state,
         };
         let note = InSettlement {
-            slot: begun.slot,
-            pending: begun.pending,
+            begun,
             waits,
             notice,
         };
@@ -145,38 +145,69 @@ impl Pump {
 
     /// Takes in what became of settlements.
     pub(super) fn settled(&mut self, notes: Vec<InSettlement>, commits: &[Commit]) {
+        let mut given_up = Vec::new();
         for (note, commit) in notes.into_iter().zip(commits) {
             match commit {
                 Commit::Stored => self.stored(note),
                 Commit::Gone => self.stored(note.without_another()),
-                Commit::Conflict => self.again(note),
+                Commit::Conflict => given_up.extend(self.conflicted(note)),
             }
         }
+        let (notes, settlements) = given_up.into_iter().unzip();
+        self.store(notes, settlements);
         let soon = Instant::now() + CURSOR_PAUSE;
         self.cursors_due = Some(self.cursors_due.map_or(soon, |due| due.min(soon)));
     }
 
     fn stored(&mut self, note: InSettlement) {
+        let Begun { slot, pending, .. } = note.begun;
         let mut wake = note.waits;
-        if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot)
-            && subscription.settled(&note.pending, note.waits.is_some())
+        if let Some((_, subscription)) = self.subscriptions.get_mut(slot)
+            && subscription.settled(&pending, note.waits.is_some())
         {
             wake = Some(self.options.clock.now());
         }
         if let Some(at) = wake {
-            self.wake(note.slot, at);
+            self.wake(slot, at);
         }
         self.tell(|| Notice::Settled(Arc::new(note.notice)));
-        self.read_lanes(note.slot);
-        self.read_backlog(note.slot);
-        self.enqueue(note.slot);
+        self.read_lanes(slot);
+        self.read_backlog(slot);
+        self.enqueue(slot);
     }
 
-    /// Makes the same attempt again: another changed the state that it had read.
-    fn again(&mut self, note: InSettlement) {
-        if let Some((_, subscription)) = self.subscriptions.get_mut(note.slot) {
-            subscription.again(note.pending);
-            self.enqueue(note.slot);
+    /// Has the same attempt made again, since another changed the state that it had
+    /// read: at once, then after a pause. One to which that happened too often is
+    /// settled as one that failed.
+    fn conflicted(&mut self, note: InSettlement) -> Option<(InSettlement, Settlement)> {
+        let InSettlement {
+            mut begun, notice, ..
+        } = note;
+        begun.pending.conflicts += 1;
+        let conflicts = begun.pending.conflicts;
+        if conflicts >= limits::CONFLICTS_MAX {
+            let id = self.subscriptions.get(begun.slot)?.1.id;
+            let completion = Completion {
+                took: notice.took,
+                ..Completion::idle(Outcome::Retry(conflict()))
+            };
+            return self.conclude(Completed { begun, completion }, id);
+        }
+        if conflicts <= limits::CONFLICTS_AT_ONCE_MAX {
+            self.again(begun.slot, begun.pending);
+            return None;
+        }
+        let pause = limits::CONFLICT_PAUSE.mul_f64(self.random.f64());
+        let again = sleep(pause).map(move |()| Finished::Again(begun.slot, begun.pending));
+        self.work.push(again.boxed());
+        None
+    }
+
+    /// Has the attempt that a delivery made last made again.
+    pub(super) fn again(&mut self, slot: Slot, pending: Pending) {
+        if let Some((_, subscription)) = self.subscriptions.get_mut(slot) {
+            subscription.again(pending);
+            self.enqueue(slot);
         }
     }
 }
@@ -254,6 +285,16 @@ fn that_fit(settlements: &[Settlement]) -> usize {
         bytes > limits::SETTLE_BYTES
     });
     beyond.map_or(settlements.len(), |first| first.max(1))
+}
+
+/// Why an attempt failed that was made again and again in vain.
+fn conflict() -> Failure {
+    let reason = format!(
+        "the state that it read was changed by another, {} times in a row: let fewer attempts at \
+         once change the same keys, as with `order = \"key\"`",
+        limits::CONFLICTS_MAX
+    );
+    Failure::new(Code::Conflict, reason)
 }
 
 /// Whether the host had no room for the attempt.

@@ -70,9 +70,16 @@ fn publishing(sequence: u64, bytes: usize) -> (InSettlement, Settlement) {
         publish: vec![Proposal { event, depth: 1 }],
         state: StateAccess::default(),
     };
+    let serving = serving(Order::None);
     let note = InSettlement {
-        slot: 0,
-        pending,
+        begun: Begun {
+            slot: 0,
+            delivery: DeliveryId::new(name(), pending.entry.sequence, &pending.entry.event),
+            expiry: Expiry::of(&pending.entry.event, Timestamp::default(), Duration::MAX),
+            started: Timestamp::default(),
+            serving,
+            pending,
+        },
         waits: None,
         notice,
     };

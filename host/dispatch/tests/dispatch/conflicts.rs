@@ -1,6 +1,7 @@
 //! State that several attempts change at once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use waystation_core::{
     Code, Digest, Draft, Event, Failure, KeyRead, KeyWrite, Order, Outcome, RetryPolicy, Sequence,
-    Settings, Start, StateAccess,
+    Settings, Start, StateAccess, limits,
 };
 use waystation_dispatch::{Completion, Invocation, Invoke};
 use waystation_journal::Journal;
@@ -214,6 +215,57 @@ async fn a_rejection_for_what_is_not_so_any_more_is_made_again() {
     let attempts = critic.attempts.lock().unwrap().clone();
     assert_eq!(attempts, [(1, 1, 0), (1, 1, 1)]);
     assert_eq!(count(&host.journal, "k").await.0, 1, "it writes nothing");
+    host.stop().await;
+}
+
+/// The state is never as the attempts say that it was.
+struct Mistaken(AtomicU32);
+
+#[async_trait]
+impl Invoke for Mistaken {
+    fn generation(&self) -> Digest {
+        Digest::of(b"mistaken")
+    }
+
+    async fn invoke(&self, _: Invocation) -> Completion {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let read = KeyRead {
+            namespace: NAMESPACE.into(),
+            key: "k".into(),
+            version: 7,
+        };
+        Completion {
+            outcome: Outcome::Ack,
+            drafts: vec![],
+            state: StateAccess {
+                reads: vec![read],
+                ..StateAccess::default()
+            },
+            took: Duration::ZERO,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_conflicts_for_ever_fails_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let mistaken = Arc::new(Mistaken(AtomicU32::new(0)));
+    let mut settings = counting();
+    settings.retry.attempts = 2;
+    host.install("h", settings, mistaken.clone()).await;
+    host.publish([keyed(1, "k")]).await;
+    for (attempt, dead) in [(1, false), (2, true)] {
+        let settled = tokio::time::timeout(Duration::from_secs(60), host.settled(1));
+        let settled = settled.await.unwrap().remove(0);
+        let Outcome::Retry(failure) = &settled.outcome else {
+            panic!("{:?}", settled.outcome);
+        };
+        assert_eq!(failure.code, Code::Conflict);
+        assert_eq!((settled.attempt, settled.dead), (attempt, dead));
+        let made = mistaken.0.load(Ordering::SeqCst);
+        assert_eq!(made, attempt * limits::CONFLICTS_MAX);
+    }
     host.stop().await;
 }
 
