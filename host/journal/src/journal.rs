@@ -139,19 +139,20 @@ pub trait Journal: Send + Sync + 'static {
     ) -> Result<Vec<DeliveryKey>, Error>;
 
     /// Drops the oldest events that nobody waits for, with their attempts, as far
-    /// as `retention` asks for it, and gives their room on the disk back. `serving`
-    /// are the handlers in service.
+    /// as `retention` asks for it, and gives their room on the disk back. `counted`
+    /// are the handlers that count: what they wait for is kept.
     ///
     /// Kept are: events that a subscription has not come to, those that wait for
     /// another attempt or are dead letters, and those younger than
     /// [`limits::DEDUPE_WINDOW`](waystation_core::limits::DEDUPE_WINDOW). Only for
-    /// a handler that is not in service an event is not kept beyond its age.
+    /// a handler that does not count an event is not kept beyond its age, nor for
+    /// want of room if what others are done with was not enough.
     /// Every other method takes a sequence whose event was dropped for one that
     /// was never given.
     async fn retain(
         &self,
         retention: Retention,
-        serving: &[HandlerName],
+        counted: &[HandlerName],
     ) -> Result<Retained, Error>;
 
     /// Every subscription that was ever opened, by handler.

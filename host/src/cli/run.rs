@@ -178,7 +178,7 @@ impl Host {
         };
         let router = doors::events(&config, events.address(), journal.clone(), clock.clone());
         let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
-        let folder = Folder::start(options, clock, Arc::new(handlers)).await?;
+        let folder = Folder::start(options, clock.clone(), Arc::new(handlers)).await?;
 
         show_addresses(&config, events.address(), control.address());
         let (ready, is_ready) = watch::channel(false);
@@ -203,7 +203,7 @@ impl Host {
         let keeping = {
             let folder = folder.clone();
             let present = move || retention::present(&folder);
-            retention::keep(journal.clone(), config.retention, present)
+            retention::keep(journal.clone(), clock, config.retention, present)
         };
         let host = Self {
             retention: tokio::spawn(keeping),

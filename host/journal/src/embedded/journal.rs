@@ -226,9 +226,9 @@ impl Journal for Embedded {
     async fn retain(
         &self,
         retention: Retention,
-        serving: &[HandlerName],
+        counted: &[HandlerName],
     ) -> Result<Retained, Error> {
-        self.drop_old(retention, serving).await
+        self.drop_old(retention, counted).await
     }
 
     async fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>, Error> {

@@ -4,7 +4,7 @@ use waystation_core::{HandlerName, Sequence, Timestamp, limits};
 
 use super::Embedded;
 use super::change::Size;
-use super::retention::{self, Room};
+use super::retention::{self, Room, Standing};
 use crate::{Error, Retained, Retention};
 
 /// What may go: events up to `floor` that were accepted at `before` or earlier,
@@ -16,51 +16,67 @@ struct Sweep {
     down_to: u64,
 }
 
+/// What a sweep dropped.
+#[derive(Default)]
+struct Swept {
+    events: u64,
+    /// The newest of them; 0 if there is none.
+    newest: Sequence,
+}
+
 impl Embedded {
     pub(super) async fn drop_old(
         &self,
         retention: Retention,
-        serving: &[HandlerName],
+        counted: &[HandlerName],
     ) -> Result<Retained, Error> {
         let now = self.clock.now();
-        let serving = serving.to_owned();
-        let floors = self.readers.read(move |connection| {
-            let in_service = retention::floor(connection, Some(&serving))?;
-            Ok((in_service, retention::floor(connection, None)?))
-        });
-        let (in_service, all) = floors.await?;
+        let standing = self.readers.read(Standing::of).await?;
+        let of_counted = standing.floor(|handler| counted.contains(handler));
+        let of_all = standing.floor(|_| true);
         let by_age = Sweep {
-            floor: in_service,
+            floor: of_counted,
             before: now.before(retention.age.max(limits::DEDUPE_WINDOW)),
             down_to: 0,
         };
         let by_size = Sweep {
-            floor: all,
+            floor: of_all,
             before: now.before(limits::DEDUPE_WINDOW),
             down_to: retention.bytes,
         };
-        let mut dropped = self.sweep(by_age, now).await?;
-        dropped += self.sweep(by_size, now).await?;
+        let aged = self.sweep(by_age, now).await?;
+        let done = self.sweep(by_size, now).await?;
+        let mut lost = Swept::default();
+        if of_all < of_counted {
+            let by_size = Sweep {
+                floor: of_counted,
+                ..by_size
+            };
+            lost = self.sweep(by_size, now).await?;
+        }
         let given_back = self.give_back().await?;
         let bytes = self.room().await?.bytes_used();
         let full = bytes > retention.bytes;
         self.set_full(full.then_some(retention.bytes));
         Ok(Retained {
-            dropped,
+            dropped: aged.events + done.events + lost.events,
             given_back,
             bytes,
             full,
+            lost_to_age: standing.before(aged.newest),
+            lost_to_room: standing.before(lost.newest),
+            last: standing.last(counted),
         })
     }
 
-    /// Drops what may go, and gives back the number of events.
-    async fn sweep(&self, sweep: Sweep, now: Timestamp) -> Result<u64, Error> {
+    /// Drops what may go.
+    async fn sweep(&self, sweep: Sweep, now: Timestamp) -> Result<Swept, Error> {
         let Sweep {
             floor,
             before,
             down_to,
         } = sweep;
-        let (mut dropped, mut after) = (0, Sequence(0));
+        let (mut swept, mut after) = (Swept::default(), Sequence(0));
         while self.room().await?.bytes_used() > down_to {
             let batch = self
                 .readers
@@ -70,18 +86,19 @@ impl Embedded {
                 break;
             };
             after = last;
-            if batch.droppable.is_empty() {
+            let Some(newest) = batch.droppable.last().copied() else {
                 continue;
-            }
+            };
             let size = Size {
                 operations: batch.droppable.len(),
                 bytes: 0,
             };
             let change =
                 move |group: &mut super::group::Group<'_>| group.drop_events(&batch.droppable);
-            dropped += self.write(size, change).await?;
+            swept.events += self.write(size, change).await?;
+            swept.newest = newest;
         }
-        Ok(dropped)
+        Ok(swept)
     }
 
     /// Gives the room of what was dropped back to the system, and gives back the

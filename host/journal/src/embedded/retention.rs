@@ -15,15 +15,44 @@ pub(super) struct Batch {
     pub(super) last: Option<Sequence>,
 }
 
-/// How far every subscription has come; only those of handlers in service count,
-/// if they are named. The head, if there is none.
-pub(super) fn floor(connection: &Connection, serving: Option<&[HandlerName]>) -> Result<Sequence> {
-    let counted = subscriptions::all(connection)?
-        .into_iter()
-        .filter(|(_, handler, _)| serving.is_none_or(|serving| serving.contains(handler)))
-        .map(|(_, _, cursor)| cursor)
-        .min();
-    counted.map_or_else(|| events::head(connection).map(|(head, _)| head), Ok)
+/// How far every subscription has come.
+pub(super) struct Standing {
+    head: Sequence,
+    cursors: Vec<(HandlerName, Sequence)>,
+}
+
+impl Standing {
+    pub(super) fn of(connection: &Connection) -> Result<Self> {
+        let all = subscriptions::all(connection)?.into_iter();
+        Ok(Self {
+            head: events::head(connection)?.0,
+            cursors: all.map(|(_, handler, cursor)| (handler, cursor)).collect(),
+        })
+    }
+
+    /// How far all have come that count. The head, if none does.
+    pub(super) fn floor(&self, counts: impl Fn(&HandlerName) -> bool) -> Sequence {
+        let counted = self.cursors.iter().filter(|(handler, _)| counts(handler));
+        counted
+            .map(|(_, cursor)| *cursor)
+            .min()
+            .unwrap_or(self.head)
+    }
+
+    /// Those of the handlers that are furthest behind, if they are behind at all.
+    pub(super) fn last(&self, of: &[HandlerName]) -> Vec<HandlerName> {
+        let floor = self.floor(|handler| of.contains(handler));
+        let last = self.cursors.iter().filter(|(handler, cursor)| {
+            *cursor == floor && floor < self.head && of.contains(handler)
+        });
+        last.map(|(handler, _)| handler.clone()).collect()
+    }
+
+    /// The handlers that have not come to an event.
+    pub(super) fn before(&self, event: Sequence) -> Vec<HandlerName> {
+        let before = self.cursors.iter().filter(|(_, cursor)| *cursor < event);
+        before.map(|(handler, _)| handler.clone()).collect()
+    }
 }
 
 /// The next events after a sequence, up to `floor`, that were accepted at

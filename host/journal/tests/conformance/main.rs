@@ -100,6 +100,7 @@ macro_rules! suite {
                 a_handler_out_of_service_keeps_an_event_for_its_age_only
                 an_attempt_of_what_was_dropped_leaves_its_effects_only
                 drops_the_oldest_for_want_of_room
+                for_want_of_room_waits_for_no_handler_out_of_service
                 the_same_source_and_id_is_known_for_the_window
                 what_is_full_takes_no_event_from_outside
                 a_clock_that_was_put_back_holds_nothing_up

@@ -107,10 +107,14 @@ pub async fn keeps_what_is_not_settled(engine: impl Engine) {
         .advance(vec![(shipping, Sequence(6))])
         .await
         .unwrap();
-    retain(&*journal, DAY, &["shipping", "other"]).await;
-    assert_eq!(left(&*journal, NO_ROOM).await, "bcdef");
+    let both = ["shipping", "other"];
+    for retention in [DAY, NO_ROOM] {
+        let retained = retain(&*journal, retention, &both).await;
+        assert_eq!((retained.dropped, retained.last), (0, vec![name("other")]));
+    }
     journal.advance(vec![(other, Sequence(3))]).await.unwrap();
-    retain(&*journal, DAY, &["shipping", "other"]).await;
+    let retained = retain(&*journal, DAY, &both).await;
+    assert_eq!((retained.dropped, retained.lost_to_age), (2, vec![]));
     let all = journal.read(Sequence(0), 100, usize::MAX).await.unwrap();
     assert_eq!(ids(&all), ["d", "e", "f"]);
 }
@@ -158,9 +162,14 @@ pub async fn a_handler_out_of_service_keeps_an_event_for_its_age_only(engine: im
     let retired = subscribe(&*journal, "retired").await;
     settle_all(&*journal, shipping).await;
     engine.clock().set(hours(20));
-    assert_eq!(left(&*journal, NO_ROOM).await, "abcdef");
+    let retained = retain(&*journal, DAY, &["shipping"]).await;
+    assert_eq!((retained.dropped, retained.lost_to_age), (0, vec![]));
     engine.clock().set(hours(26));
-    assert_eq!(left(&*journal, DAY).await, "def");
+    let retained = retain(&*journal, DAY, &["shipping"]).await;
+    assert_eq!(
+        (retained.dropped, retained.lost_to_age),
+        (3, vec![name("retired")])
+    );
     // It goes on with what is left.
     let back = journal
         .subscribe(&name("retired"), Start::Next)
@@ -212,6 +221,32 @@ pub async fn drops_the_oldest_for_want_of_room(engine: impl Engine) {
         "f",
         "the newest is younger than the window"
     );
+}
+
+pub async fn for_want_of_room_waits_for_no_handler_out_of_service(engine: impl Engine) {
+    let (journal, shipping) = six_hours(&engine).await;
+    let retired = subscribe(&*journal, "retired").await;
+    settle_all(&*journal, shipping).await;
+    // What it is done with goes first, and is enough.
+    journal.advance(vec![(retired, Sequence(2))]).await.unwrap();
+    let all = retain(&*journal, DAY, &["shipping"]).await.bytes;
+    let enough = Retention {
+        bytes: all,
+        ..NO_ROOM
+    };
+    let retained = retain(&*journal, enough, &["shipping"]).await;
+    assert_eq!((retained.dropped, retained.lost_to_room), (0, vec![]));
+
+    let retained = retain(&*journal, NO_ROOM, &["shipping", "retired"]).await;
+    assert_eq!((retained.dropped, retained.lost_to_room), (2, vec![]));
+    assert_eq!(retained.last, [name("retired")]);
+    let retained = retain(&*journal, NO_ROOM, &["shipping"]).await;
+    assert_eq!(
+        (retained.dropped, retained.lost_to_room),
+        (3, vec![name("retired")])
+    );
+    let left = journal.read(Sequence(0), 100, usize::MAX).await.unwrap();
+    assert_eq!(ids(&left), ["f"], "it is younger than the window");
 }
 
 pub async fn the_same_source_and_id_is_known_for_the_window(engine: impl Engine) {
