@@ -211,10 +211,10 @@ mod tests {
         assert_eq!(counted(0, &[&a, &b]), all);
         assert_eq!(counted(23, &[&a]), all);
         // `never` is not there since before the start.
-        assert_eq!(counted(24, &[&a]), [a.clone()]);
+        assert_eq!(counted(24, &[&a]), std::slice::from_ref(&a));
         assert_eq!(counted(25, &[&a, &b]), [a.clone(), b.clone()]);
         assert_eq!(counted(48, &[&a]), [a.clone(), b.clone()]);
-        assert_eq!(counted(49, &[&a]), [a.clone()]);
+        assert_eq!(counted(49, &[&a]), std::slice::from_ref(&a));
     }
 
     #[test]

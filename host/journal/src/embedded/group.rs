@@ -100,7 +100,8 @@ impl<'a> Group<'a> {
         } else {
             Commit::Stored
         };
-        if !inserted && !(is_gone && settlement.disposition == Disposition::Done) {
+        let is_late = is_gone && settlement.disposition == Disposition::Done;
+        if !inserted && !is_late {
             return Ok(commit);
         }
         exceptions::settle(self.connection, handler, &settlement, self.now)?;
