@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use waystation_core::Clock;
 use waystation_journal::Journal;
 
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::serve::door::{Door, Names};
 use crate::serve::ingest::{self, Ingest};
@@ -15,12 +15,7 @@ use crate::serve::webhook::{self, Webhooks};
 use crate::serve::{admin, webhook::Webhook};
 
 /// What takes events in at this address: from publishers and by webhooks.
-pub fn events(
-    config: &Config,
-    address: SocketAddr,
-    journal: Arc<dyn Journal>,
-    clock: Arc<dyn Clock>,
-) -> Router {
+pub fn events(config: &Config, address: SocketAddr, journal: Arc<dyn Journal>) -> Router {
     let token = config.tokens.events.clone();
     let sources = config.webhooks.iter().map(|Webhook { source, .. }| source);
     let publishers = ingest::router(Ingest {
@@ -37,7 +32,8 @@ pub fn events(
     // Whoever signs needs nothing else, and comes by whatever name.
     let webhooks = webhook::router(Webhooks {
         journal,
-        clock,
+        // Their senders know no other.
+        clock: Arc::new(SystemClock),
         webhooks: config.webhooks.clone(),
     });
     publishers.merge(webhooks)

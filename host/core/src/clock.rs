@@ -57,8 +57,8 @@ impl fmt::Display for Timestamp {
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall-clock time. It takes no step while the host runs: stored retries
-    /// and ages are measured by it.
+    /// The wall-clock time. That by which stored retries and ages are measured takes
+    /// no step while the host runs; that by which others' times are judged does.
     fn now(&self) -> Timestamp;
 }
 

@@ -262,7 +262,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     fn expiry(max_age: Duration) -> Expiry {
-        Expiry::of(&Event::default(), NOW, max_age)
+        Expiry::of(&Event::default(), NOW, max_age, NOW, NOW)
     }
 
     fn go_at(now: Timestamp, state: State, input: &Input) -> (State, Option<Action>) {

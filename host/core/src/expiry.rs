@@ -21,24 +21,40 @@ pub struct Expiry {
 enum Rule {
     /// The operator's: it was tried, or waited to be, for so long.
     MaxAge(Duration),
-    /// The publisher's.
-    ExpiryTime,
+    /// The publisher's: the event is of no use from this moment on.
+    ExpiryTime(Timestamp),
 }
 
 impl Expiry {
     /// The expiry of an event that could be attempted since `since`, whichever
-    /// rule comes first.
-    pub fn of(event: &Event, since: Timestamp, max_age: Duration) -> Self {
+    /// rule comes first. `now` is the time by the clock that takes no step, by which
+    /// this one is told too; `system` is the time as everybody has it, by which the
+    /// publisher's word counts.
+    pub fn of(
+        event: &Event,
+        since: Timestamp,
+        max_age: Duration,
+        now: Timestamp,
+        system: Timestamp,
+    ) -> Self {
         let aged = Self {
             at: since.after(max_age),
             rule: Rule::MaxAge(max_age),
         };
-        match event.expires() {
-            Some(at) if at < aged.at => Self {
-                at,
-                rule: Rule::ExpiryTime,
-            },
-            _ => aged,
+        let Some(expires) = event.expires() else {
+            return aged;
+        };
+        let at = if expires > system {
+            now.after(expires.since(system))
+        } else {
+            now.before(system.since(expires))
+        };
+        if at >= aged.at {
+            return aged;
+        }
+        Self {
+            at,
+            rule: Rule::ExpiryTime(expires),
         }
     }
 
@@ -61,7 +77,7 @@ impl fmt::Display for Expiry {
                 "no attempt begins after {}: the handler's `max_age` is {max_age:?}",
                 self.at
             ),
-            Rule::ExpiryTime => write!(f, "the event's `{EXPIRY_TIME}` was {}", self.at),
+            Rule::ExpiryTime(at) => write!(f, "the event's `{EXPIRY_TIME}` was {at}"),
         }
     }
 }
@@ -87,7 +103,7 @@ mod tests {
             extensions: extensions.into_iter().collect(),
             ..Event::default()
         };
-        let expiry = Expiry::of(&event, SINCE, HOUR);
+        let expiry = Expiry::of(&event, SINCE, HOUR, SINCE, SINCE);
         let before = Timestamp::from_millis(over_at.as_millis() - 1);
         assert!(!expiry.is_over(before), "{expiry}");
         assert!(expiry.is_over(over_at), "{expiry}");
@@ -104,6 +120,28 @@ mod tests {
             Some("2001-09-09T04:16:40.5+02:00"),
             SINCE.after(HOUR / 2 + Duration::from_millis(500)),
             "the event's `expirytime` was 2001-09-09T02:16:40.500Z",
+        );
+    }
+    /// Ten minutes before the event expires by the system's clock, whatever the
+    /// other one says.
+    #[test]
+    fn the_publisher_is_taken_at_his_word_by_the_clock_of_the_system() {
+        let system = Timestamp::from_millis(1_700_000_000_000);
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        let expires = system.after(minutes(10));
+        let event = Event {
+            extensions: [(EXPIRY_TIME.to_owned(), expires.to_string())].into(),
+            ..Event::default()
+        };
+        let expiry = |system| Expiry::of(&event, SINCE, HOUR, SINCE, system);
+        assert!(!expiry(system).is_over(SINCE.after(minutes(9))));
+        assert!(expiry(system).is_over(SINCE.after(minutes(10))));
+        assert!(expiry(system.after(minutes(10))).is_over(SINCE));
+        assert!(!expiry(system.after(minutes(9))).is_over(SINCE));
+        let reason = format!("the event's `expirytime` was {expires}");
+        assert_eq!(
+            expiry(system).failure(),
+            Failure::new(Code::Expired, reason)
         );
     }
 }

@@ -15,8 +15,11 @@ use crate::{Invoke, Notice};
 /// What dispatch needs beside the journal.
 #[derive(Clone)]
 pub struct Options {
-    /// Where the time comes from.
+    /// Where the time comes from. It takes no step.
     pub clock: Arc<dyn Clock>,
+    /// Where the time comes from by which publishers say when an event expires: the
+    /// system's clock as it is.
+    pub system: Arc<dyn Clock>,
     /// The workers that attempts run on. Nothing else should run there, so that
     /// a handler that spins stops nothing but handlers.
     pub workers: runtime::Handle,

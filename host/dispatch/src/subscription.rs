@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use waystation_core::{Expiry, Order, Sequence, Settings, State, Timestamp, lane_of, limits};
+use waystation_core::{
+    Clock, Expiry, Order, Sequence, Settings, State, Timestamp, lane_of, limits,
+};
 use waystation_journal::{Due, Entry, Position, SubscriptionId};
 
 use crate::Invoke;
@@ -157,9 +159,16 @@ impl Subscription {
 
     /// When a delivery of this event expires under these settings. The time that
     /// the host was down or the handler out of service does not make it older.
-    pub(crate) fn expiry(&self, entry: &Entry, settings: &Settings) -> Expiry {
+    pub(crate) fn expiry(
+        &self,
+        entry: &Entry,
+        settings: &Settings,
+        now: Timestamp,
+        system: &dyn Clock,
+    ) -> Expiry {
         let since = entry.accepted.max(self.serving_since);
-        Expiry::of(&entry.event, since, settings.retry.max_age)
+        let max_age = settings.retry.max_age;
+        Expiry::of(&entry.event, since, max_age, now, system.now())
     }
 
     /// Whether another delivery may be held in memory.

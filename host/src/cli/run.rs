@@ -24,7 +24,7 @@ use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 
 use super::exit::{Exit, Failure};
-use crate::clock::SteadyClock;
+use crate::clock::{SteadyClock, SystemClock};
 use crate::config::{self, Config, Given};
 use crate::handlers::{Handlers, JournalState};
 use crate::retention;
@@ -168,6 +168,7 @@ impl Host {
             .with_state(Arc::new(JournalState(journal.clone())));
         let options = DispatchOptions {
             clock: clock.clone(),
+            system: Arc::new(SystemClock),
             workers: workers.clone(),
         };
         let dispatch = Dispatch::start(journal.clone(), options);
@@ -176,7 +177,7 @@ impl Host {
             dispatch: dispatch.clone(),
             workers,
         };
-        let router = doors::events(&config, events.address(), journal.clone(), clock.clone());
+        let router = doors::events(&config, events.address(), journal.clone());
         let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
         let folder = Folder::start(options, clock.clone(), Arc::new(handlers)).await?;
 

@@ -45,7 +45,7 @@ pub struct Webhook {
 pub struct Webhooks {
     /// Where the events are stored.
     pub journal: Arc<dyn Journal>,
-    /// What tells how old a call is.
+    /// What tells how old a call is: the system's clock, by which it was dated too.
     pub clock: Arc<dyn Clock>,
     /// All of them, with names of their own.
     pub webhooks: Vec<Webhook>,

@@ -51,7 +51,8 @@ impl Pump {
             return;
         };
         let started = self.options.clock.now();
-        let expiry = subscription.expiry(&pending.entry, &serving.settings);
+        let system = &*self.options.system;
+        let expiry = subscription.expiry(&pending.entry, &serving.settings, started, system);
         let (state, action) = step(
             pending.state,
             &Input::Begin,

@@ -14,8 +14,13 @@ fn pump(folder: &tempfile::TempDir, feed: u64) -> Pump {
     };
     let journal = Arc::new(Embedded::open(options).unwrap());
     let workers = tokio::runtime::Handle::current();
+    let options = Options {
+        system: clock.clone(),
+        clock,
+        workers,
+    };
     let (notices, _) = broadcast::channel(1);
-    let mut pump = Pump::new(journal, Options { clock, workers }, notices);
+    let mut pump = Pump::new(journal, options, notices);
     pump.feed = Sequence(feed);
     pump
 }
@@ -75,7 +80,12 @@ fn publishing(sequence: u64, bytes: usize) -> (InSettlement, Settlement) {
         begun: Begun {
             slot: 0,
             delivery: DeliveryId::new(name(), pending.entry.sequence, &pending.entry.event),
-            expiry: Expiry::of(&pending.entry.event, Timestamp::default(), Duration::MAX),
+            expiry: Subscription::open(position(0, &[]), Sequence(0), false).expiry(
+                &pending.entry,
+                &serving.settings,
+                Timestamp::default(),
+                &ManualClock::default(),
+            ),
             started: Timestamp::default(),
             serving,
             pending,

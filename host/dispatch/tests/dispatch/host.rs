@@ -129,19 +129,34 @@ pub fn seed() -> u64 {
 
 /// The journal in a folder, and dispatch on it.
 pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Embedded>, Dispatch) {
+    open_with(folder, clock.clone(), clock)
+}
+
+fn open_with(
+    folder: &Path,
+    clock: Arc<dyn Clock>,
+    system: Arc<dyn Clock>,
+) -> (Arc<Embedded>, Dispatch) {
     let options = JournalOptions {
         folder: folder.to_owned(),
         clock: clock.clone(),
     };
     let journal = Arc::new(Embedded::open(options).unwrap());
     let workers = tokio::runtime::Handle::current();
-    let dispatch = Dispatch::start(journal.clone(), Options { clock, workers });
+    let options = Options {
+        clock,
+        system,
+        workers,
+    };
+    let dispatch = Dispatch::start(journal.clone(), options);
     (journal, dispatch)
 }
 
 /// A journal with dispatch on it.
 pub struct Host {
     pub clock: Arc<ManualClock>,
+    /// The system's clock, which is turned by itself.
+    pub system: Arc<ManualClock>,
     pub journal: Arc<Embedded>,
     pub dispatch: Dispatch,
     notices: broadcast::Receiver<Notice>,
@@ -154,10 +169,12 @@ impl Host {
 
     pub fn start_at(folder: &Path, now: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::new(now));
-        let (journal, dispatch) = open(folder, clock.clone());
+        let system = Arc::new(ManualClock::new(now));
+        let (journal, dispatch) = open_with(folder, clock.clone(), system.clone());
         let notices = dispatch.notices();
         Self {
             clock,
+            system,
             journal,
             dispatch,
             notices,

@@ -74,6 +74,24 @@ async fn an_event_that_has_expired_is_a_dead_letter_until_it_is_driven_again() {
     host.stop().await;
 }
 
+/// The system's clock was an hour slow, and is put right.
+#[tokio::test]
+async fn an_event_expires_by_the_clock_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path());
+    let invocations = Arc::default();
+    host.install("h", settings(&["a"], &[]), counting(&invocations))
+        .await;
+    host.system.advance(HOUR);
+    let half = HOUR / 2;
+    host.publish([expiring(1, START.after(half))]).await;
+    assert!(host.settled(1).await[0].dead);
+    host.publish([expiring(2, START.after(HOUR + half))]).await;
+    assert_eq!(host.settled(1).await[0].outcome, Outcome::Ack);
+    assert_eq!(invocations.load(Ordering::SeqCst), 1);
+    host.stop().await;
+}
+
 #[tokio::test]
 async fn a_retry_that_would_come_after_the_expiry_is_a_dead_letter_at_once() {
     let folder = tempfile::tempdir().unwrap();

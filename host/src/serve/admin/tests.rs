@@ -141,6 +141,7 @@ impl Host {
         let workers = tokio::runtime::Handle::current();
         let options = waystation_dispatch::Options {
             clock: clock.clone(),
+            system: clock.clone(),
             workers,
         };
         let dispatch = Dispatch::start(journal.clone(), options);
