@@ -370,7 +370,7 @@ pub const OUTBOUND_AT_ONCE_MAX: usize = 16;
 /// The outbound HTTP connections of all handlers together. More wait.
 pub const OUTBOUND_CONNECTIONS_MAX: usize = 1_024;
 
-/// The name lookups that run side by side. The operating system's cannot be given
+/// The names that are looked up side by side. The operating system's cannot be given
 /// up, so that one may outlive the attempt that asked.
 pub const OUTBOUND_LOOKUPS_MAX: usize = 64;
 
