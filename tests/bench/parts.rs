@@ -55,6 +55,7 @@ impl Parts {
         let journal = open(folder);
         let options = Options {
             clock: Arc::new(WallClock),
+            system: Arc::new(WallClock),
             workers: workers.handle().clone(),
         };
         let dispatch = {
