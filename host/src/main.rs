@@ -20,11 +20,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Events are allocated on one thread and freed on another, which the system's
-/// allocator answers with locks and fragments.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // The host starts itself with this; it is no verb for people.
     if std::env::args_os()

@@ -40,10 +40,6 @@ use std::time::Instant;
 
 use report::Report;
 
-/// As in the host.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A program and what it is called.
 type Program = (&'static str, fn() -> Report);
 
