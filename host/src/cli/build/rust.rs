@@ -1,22 +1,22 @@
-//! `waystation build`: Rust handler packages to components.
+//! Handlers in Rust: which toolchain, which target, which flags.
 //!
-//! This is the only place that knows how: which toolchain, which target, which
-//! flags. A `cdylib` built for wasm32-wasip2 is a component at once.
+//! A `cdylib` built for wasm32-wasip2 is a component at once.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use clap::Args;
 use serde::Deserialize;
 use waystation_core::{Digest, limits};
 
+use super::Component;
+
 const TARGET: &str = "wasm32-wasip2";
-const TOOLCHAIN_SCRIPT: &str = include_str!("../../../guest-sdk/toolchain.sh");
+const TOOLCHAIN_SCRIPT: &str = include_str!("../../../../guest-sdk/toolchain.sh");
 
 /// What an outer build leaves in the environment, which must not steer a guest's.
 const OUTER_BUILD: [&str; 4] = [
@@ -26,96 +26,8 @@ const OUTER_BUILD: [&str; 4] = [
     "RUSTUP_TOOLCHAIN",
 ];
 
-/// Compile Rust handler packages to components
-#[derive(Args, Clone, Debug)]
-pub struct BuildArgs {
-    /// Folders that are handler packages or hold some
-    #[arg(required = true, value_name = "DIR")]
-    pub dirs: Vec<PathBuf>,
-    /// The folder for the components; a host may be watching it
-    #[arg(long, value_name = "DIR", default_value = "handlers")]
-    pub out: PathBuf,
-}
-
-/// A component that was built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// Builds what the arguments name and prints a line for each component.
-///
-/// # Errors
-/// As [`build`].
-pub fn run(args: &BuildArgs) -> Result<()> {
-    build(&args.dirs, &args.out).map(drop)
-}
-
-/// Builds each handler package and puts NAME.wasm into `out`, one after another.
-/// A line about each goes to stdout, what cargo says to stderr.
-///
-/// # Errors
-/// When a folder holds no handler package, the toolchain cannot be had, or a
-/// package does not compile: cargo has then shown the author's error.
-pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
-    let mut packages = Vec::new();
-    for dir in dirs {
-        packages.extend(find_packages(dir)?);
-    }
-    let toolchain = Toolchain::find()?;
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-
-    let mut built = Vec::new();
-    for package in packages {
-        let component = toolchain.build(&package, out)?;
-        let path = component.path.display().to_string();
-        let kb = component.bytes.div_ceil(1000);
-        let seconds = component.took.as_secs_f64();
-        writeln!(std::io::stdout(), "{path:<28} {kb:>6} KB {seconds:>6.1} s")?;
-        built.push(component);
-    }
-    Ok(built)
-}
-
-/// The folder itself if it is a package, else its direct children that are.
-fn find_packages(dir: &Path) -> Result<Vec<PathBuf>> {
-    let is_package = |dir: &Path| dir.join("Cargo.toml").is_file();
-    if is_package(dir) && !is_workspace_only(dir)? {
-        return Ok(vec![dir.to_owned()]);
-    }
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let mut packages = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if is_package(&path) {
-            packages.push(path);
-        }
-    }
-    ensure!(
-        !packages.is_empty(),
-        "{} is no Rust package and holds none: there is no Cargo.toml in it or in a folder of it",
-        dir.display()
-    );
-    packages.sort();
-    Ok(packages)
-}
-
-fn is_workspace_only(dir: &Path) -> Result<bool> {
-    let path = dir.join("Cargo.toml");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: toml::Table =
-        toml::from_str(&text).with_context(|| format!("{} is not valid TOML", path.display()))?;
-    Ok(!manifest.contains_key("package"))
-}
-
 /// A Rust toolchain that has the target.
-struct Toolchain {
+pub struct Toolchain {
     rustc: PathBuf,
     cargo: PathBuf,
     /// Tells toolchains apart in the name of a folder.
@@ -124,7 +36,7 @@ struct Toolchain {
 
 impl Toolchain {
     /// The one that the SDK's script finds or makes.
-    fn find() -> Result<Self> {
+    pub fn find() -> Result<Self> {
         let mut script = Command::new("sh")
             .arg("-s")
             .stdin(Stdio::piped())
@@ -168,16 +80,13 @@ impl Toolchain {
         command
     }
 
-    fn build(&self, dir: &Path, out: &Path) -> Result<Built> {
-        let started = Instant::now();
+    /// Makes a component of a package. What cargo says goes to stderr.
+    pub fn compile(&self, dir: &Path) -> Result<Component> {
         let package = self.package(dir)?;
-        let compiled = self.compile(dir, &package)?;
-        let path = out.join(format!("{}.wasm", package.name));
-        put(&compiled, &path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Built {
-            bytes: fs::metadata(&path)?.len(),
-            path,
-            took: started.elapsed(),
+        let file = self.cargo_build(dir, &package)?;
+        Ok(Component {
+            name: package.name,
+            file,
         })
     }
 
@@ -235,7 +144,7 @@ impl Toolchain {
     }
 
     /// Gives the path of the component in cargo's target folder.
-    fn compile(&self, dir: &Path, package: &Package) -> Result<PathBuf> {
+    fn cargo_build(&self, dir: &Path, package: &Package) -> Result<PathBuf> {
         let mut cargo = self
             .cargo()
             .args(["build", "--release", "--lib", "--target", TARGET])
@@ -360,21 +269,11 @@ fn version(rustc: &Path) -> Result<String> {
     Ok(format!("{release}-{:x}", made.as_millis()))
 }
 
-/// Puts a whole file in place at once: a host may be watching the folder.
-fn put(from: &Path, to: &Path) -> std::io::Result<()> {
-    let partial = to.with_extension("wasm.partial");
-    fs::copy(from, &partial)?;
-    fs::rename(&partial, to)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn package(dir: &Path) {
-        fs::create_dir_all(dir).unwrap();
-        fs::write(dir.join("Cargo.toml"), "[package]\nname = \"a\"\n").unwrap();
-    }
+    use super::*;
 
     #[test]
     fn a_toolchain_that_was_made_anew_has_another_version() {
@@ -394,52 +293,5 @@ mod tests {
         assert_eq!(made(1), made(1));
         assert_ne!(made(1), made(2));
         assert!(made(1).starts_with("1.2.3-"));
-    }
-
-    #[test]
-    fn a_folder_is_a_package_or_holds_packages() {
-        let folder = tempfile::tempdir().unwrap();
-        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
-        package(&two);
-        package(&one);
-        fs::create_dir(folder.path().join("notes")).unwrap();
-        assert_eq!(find_packages(&one).unwrap(), std::slice::from_ref(&one));
-        assert_eq!(
-            find_packages(folder.path()).unwrap(),
-            [one.clone(), two.clone()]
-        );
-
-        fs::write(
-            folder.path().join("Cargo.toml"),
-            "[workspace]\nmembers = [\"*\"]\n",
-        )
-        .unwrap();
-        assert_eq!(find_packages(folder.path()).unwrap(), [one, two]);
-    }
-
-    #[test]
-    fn a_folder_without_packages_is_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = find_packages(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains(&folder.path().display().to_string()),
-            "{error}"
-        );
-        assert!(error.contains("Cargo.toml"), "{error}");
-    }
-
-    #[test]
-    fn a_component_is_put_in_place_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let [from, to] = ["from", "shipping.wasm"].map(|name| folder.path().join(name));
-        fs::write(&from, "new").unwrap();
-        fs::write(&to, "old").unwrap();
-        put(&from, &to).unwrap();
-        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            2,
-            "nothing is left over"
-        );
     }
 }

@@ -1,0 +1,147 @@
+//! `waystation build`: handler packages to components.
+//!
+//! What a folder is written in shows in its manifest ([`package`]); one module a
+//! language knows the tools that make a component of it.
+
+mod javascript;
+mod package;
+mod python;
+mod rust;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use package::{Language, Package};
+
+/// Compile handler packages to components
+#[derive(Args, Clone, Debug)]
+pub struct BuildArgs {
+    /// Folders that are handler packages or hold some
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// The folder for the components; a host may be watching it
+    #[arg(long, value_name = "DIR", default_value = "handlers")]
+    pub out: PathBuf,
+}
+
+/// A component that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the tools of a language made of a package.
+struct Component {
+    /// The handler's name: the stem of its file in the handlers folder.
+    name: String,
+    /// Where the tools left it.
+    file: PathBuf,
+}
+
+/// Builds what the arguments name and prints a line for each component.
+///
+/// # Errors
+/// As [`build`].
+pub fn run(args: &BuildArgs) -> Result<()> {
+    build(&args.dirs, &args.out).map(drop)
+}
+
+/// Builds each handler package and puts NAME.wasm into `out`, one after another.
+/// A line about each goes to stdout, what the tools say to stderr.
+///
+/// # Errors
+/// When a folder holds no handler package, a tool cannot be had, or a package does
+/// not compile: the author's error has then been shown.
+pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
+    let mut packages = Vec::new();
+    for dir in dirs {
+        packages.extend(package::find(dir)?);
+    }
+    let mut toolchains = Toolchains::default();
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+
+    let mut built = Vec::new();
+    for package in packages {
+        let started = Instant::now();
+        let component = toolchains.compile(&package)?;
+        let path = out.join(format!("{}.wasm", component.name));
+        put(&component.file, &path).with_context(|| format!("cannot write {}", path.display()))?;
+        let component = Built {
+            bytes: fs::metadata(&path)?.len(),
+            path,
+            took: started.elapsed(),
+        };
+        let path = component.path.display().to_string();
+        let kb = component.bytes.div_ceil(1000);
+        let seconds = component.took.as_secs_f64();
+        writeln!(std::io::stdout(), "{path:<28} {kb:>6} KB {seconds:>6.1} s")?;
+        built.push(component);
+    }
+    Ok(built)
+}
+
+/// The tools of each language, found when the first package needs them.
+#[derive(Default)]
+struct Toolchains {
+    rust: Option<rust::Toolchain>,
+    javascript: Option<javascript::Toolchain>,
+    python: Option<python::Toolchain>,
+}
+
+impl Toolchains {
+    fn compile(&mut self, package: &Package) -> Result<Component> {
+        match package.language {
+            Language::Rust => found(&mut self.rust, rust::Toolchain::find)?.compile(&package.dir),
+            Language::JavaScript => {
+                found(&mut self.javascript, javascript::Toolchain::find)?.compile(&package.dir)
+            }
+            Language::Python => {
+                found(&mut self.python, python::Toolchain::find)?.compile(&package.dir)
+            }
+        }
+    }
+}
+
+fn found<T>(slot: &mut Option<T>, find: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if slot.is_none() {
+        *slot = Some(find()?);
+    }
+    slot.as_ref().context("there is no toolchain")
+}
+
+/// Puts a whole file in place at once: a host may be watching the folder.
+fn put(from: &Path, to: &Path) -> std::io::Result<()> {
+    let partial = to.with_extension("wasm.partial");
+    fs::copy(from, &partial)?;
+    fs::rename(&partial, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_put_in_place_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "shipping.wasm"].map(|name| folder.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        put(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "nothing is left over"
+        );
+    }
+}
