@@ -183,6 +183,13 @@ pub const LOG_ATTEMPT_BYTES_MAX: usize = 256 * 1024;
 /// almost as much as one with.
 pub const LOG_ATTEMPT_LINES_MAX: usize = 4_096;
 
+/// The files of a handler package whose changes `waystation dev` watches.
+pub const SOURCE_FILES_MAX: usize = 10_000;
+
+/// How long the source of a handler must stand still before `waystation dev` builds
+/// it: editors write several files at once.
+pub const SOURCE_SETTLE: Duration = Duration::from_millis(50);
+
 /// How often the handlers folder is listed when nothing hints at a change.
 pub const FOLDER_RESCAN: Duration = Duration::from_secs(2);
 

@@ -252,6 +252,7 @@ impl<L: Loader> Folder<L> {
                     loaded: entry.loaded.clone(),
                     kept_out: entry.kept_out.as_ref().map(|(version, _)| *version),
                     approvals: Arc::clone(&self.approvals),
+                    consent: self.options.consent,
                     approved: approving.as_ref().map(|(quarantine, _)| quarantine.clone()),
                 };
                 let (clock, permits) = (Arc::clone(&self.clock), Arc::clone(&self.permits));

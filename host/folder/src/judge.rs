@@ -15,7 +15,7 @@ use crate::generation::{Generation, Loaded, Version};
 use crate::listing::Marks;
 use crate::snapshot::{self, Paths, Snapshot};
 use crate::status::{Quarantine, Serving};
-use crate::{ApproveError, LoadError, Loader, Sidecar};
+use crate::{ApproveError, Consent, LoadError, Loader, Sidecar};
 
 /// Files to be judged, and what is known of the handler.
 pub(crate) struct Case<C> {
@@ -28,6 +28,8 @@ pub(crate) struct Case<C> {
     /// What was refused or quarantined last.
     pub kept_out: Option<Version>,
     pub approvals: Arc<Approvals>,
+    /// Whose consent lets it in.
+    pub consent: Consent,
     /// What the operator lets in now.
     pub approved: Option<Quarantine>,
 }
@@ -250,10 +252,12 @@ impl<C: Clone + Send + Sync + 'static> Case<C> {
         let approvals = Arc::clone(&self.approvals);
         let approved = self.approved.as_ref().map(|approved| approved.asks.clone());
         let approved = approved.unwrap_or_default();
+        let by_author = self.consent == Consent::Author;
         let let_in = move || {
             let secrets = sidecar.grants().secrets(&folder);
             let secrets = secrets.map_err(|wrong| KeptOut::Secrets(name.clone(), wrong))?;
-            let granted = |ask: &Ask| sidecar.grants().grants(ask) || approved.contains(ask);
+            let granted =
+                |ask: &Ask| by_author || sidecar.grants().grants(ask) || approved.contains(ask);
             let open = approvals.let_in(&name, &asks, granted)?;
             if open.is_empty() {
                 Ok(secrets)

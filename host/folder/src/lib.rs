@@ -37,7 +37,7 @@ pub use error::{ApproveError, Error};
 pub use folder::Folder;
 pub use handle::Handle;
 pub use loader::{LoadError, Loader};
-pub use options::Options;
+pub use options::{Consent, Options};
 pub use secret::SecretSource;
 pub use sidecar::Sidecar;
 pub use status::{HandlerStatus, Notice, Quarantine, Refusal, Serving, State, Stray};

@@ -18,6 +18,19 @@ pub struct Options {
     pub settle: Duration,
     /// How long a component's file must be gone before its handler is retired.
     pub grace: Duration,
+    /// Whose consent lets a generation in.
+    pub consent: Consent,
+}
+
+/// Whose consent lets a generation in that asks for more than was granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// The operator's: it waits until somebody approves it.
+    #[default]
+    Operator,
+    /// Nobody's: whoever puts handlers into the folder writes them too, and all
+    /// that they ask for counts as approved. The sidecar still has the last word.
+    Author,
 }
 
 impl Options {
@@ -29,6 +42,7 @@ impl Options {
             rescan: limits::FOLDER_RESCAN,
             settle: limits::FOLDER_SETTLE,
             grace: limits::RETIRE_GRACE,
+            consent: Consent::Operator,
         }
     }
 }

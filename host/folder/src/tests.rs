@@ -21,7 +21,7 @@ use waystation_core::{
 };
 
 use crate::board::View;
-use crate::{Folder, Handle, HandlerStatus, LoadError, Loader, Notice, Options, State};
+use crate::{Consent, Folder, Handle, HandlerStatus, LoadError, Loader, Notice, Options, State};
 
 /// Longer than any test runs.
 const NEVER: Duration = Duration::from_secs(600);
@@ -131,6 +131,7 @@ fn hints_only(path: PathBuf) -> Options {
         rescan: NEVER,
         settle: SOON,
         grace: NEVER,
+        consent: Consent::Operator,
     }
 }
 

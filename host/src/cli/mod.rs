@@ -11,6 +11,7 @@ mod completions;
 mod credentials;
 mod dead_letters;
 mod deliveries;
+mod dev;
 mod events;
 mod exit;
 mod handlers;
@@ -42,6 +43,7 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Build(build::BuildArgs),
+    Dev(dev::Args),
     Publish(publish::Args),
     Handlers(handlers::Args),
     Events(events::Args),
@@ -56,6 +58,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(args),
             Command::Build(args) => Ok(build::run(&args)?),
+            Command::Dev(args) => dev::run(args),
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),
             Command::Events(args) => events::run(&args),

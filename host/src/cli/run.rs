@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use waystation_core::{Clock, limits};
 use waystation_dispatch::{Dispatch, Options as DispatchOptions};
-use waystation_folder::{Folder, Handle, Options as FolderOptions, State};
+use waystation_folder::{Consent, Folder, Handle, Options as FolderOptions, State};
 use waystation_journal::Journal;
 use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
@@ -66,7 +66,7 @@ pub const COMPILE: &str = "compile-component";
 /// This program, whatever its file is called or was replaced with meanwhile.
 const SELF: &str = "/proc/self/exe";
 
-/// Runs until a signal ends it or the journal fails.
+/// Runs what the flags and the configuration file say.
 pub fn run(args: Args) -> Result<(), Failure> {
     let flags = Given {
         handlers: args.handlers,
@@ -77,6 +77,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         retention_size: args.retention_size,
     };
     let config = Config::load(flags, args.config.as_deref()).map_err(anyhow::Error::from)?;
+    host(config, Consent::Operator)
+}
+
+/// Runs a host until a signal ends it or the journal fails.
+pub fn host(config: Config, consent: Consent) -> Result<(), Failure> {
     log_to_stderr();
     let connections_max = files::connections_max();
     // Attempts have workers of their own: a handler that spins takes nothing
@@ -86,7 +91,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let workers = workers.context("cannot start the workers")?;
     let io = threads("io").build().context("cannot start the threads")?;
     let result = io.block_on(async {
-        let started = Host::start(config, connections_max, workers.handle().clone()).await?;
+        let workers = workers.handle().clone();
+        let started = Host::start(config, consent, connections_max, workers).await?;
         let Some((host, mut signals)) = started else {
             return Ok(());
         };
@@ -143,6 +149,7 @@ impl Host {
     /// comes before that.
     async fn start(
         config: Config,
+        consent: Consent,
         connections_max: usize,
         workers: runtime::Handle,
     ) -> Result<Option<(Self, Signals)>> {
@@ -178,7 +185,11 @@ impl Host {
             workers,
         };
         let router = doors::events(&config, events.address(), journal.clone());
-        let options = FolderOptions::new(&config.handlers, config.data.join("approvals.json"));
+        let approvals = config.data.join("approvals.json");
+        let options = FolderOptions {
+            consent,
+            ..FolderOptions::new(&config.handlers, approvals)
+        };
         let folder = Folder::start(options, clock.clone(), Arc::new(handlers)).await?;
 
         show_addresses(&config, events.address(), control.address());
@@ -195,7 +206,9 @@ impl Host {
         tokio::select! {
             // What takes longer begins to serve when it is loaded, like a handler
             // that is dropped in later.
-            _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => show_handlers(&folder),
+            _ = timeout(limits::START_LOAD_TIMEOUT, folder.loaded()) => {
+                show_handlers(&folder, consent);
+            }
             () = signals.next() => {
                 journal.close().await?;
                 return Ok(None);
@@ -304,7 +317,7 @@ fn show_addresses(config: &Config, events: SocketAddr, control: SocketAddr) {
     }
 }
 
-fn show_handlers(folder: &Handle) {
+fn show_handlers(folder: &Handle, consent: Consent) {
     for status in folder.handlers() {
         if let Some(serving) = &status.serving {
             let types: Vec<String> = serving
@@ -334,7 +347,10 @@ fn show_handlers(folder: &Handle) {
         }
     }
     if folder.handlers().is_empty() {
-        say("no handlers yet: drop a component into the folder");
+        say(match consent {
+            Consent::Operator => "no handlers yet: drop a component into the folder",
+            Consent::Author => "no handlers yet: the first build is under way",
+        });
     }
 }
 

@@ -228,6 +228,7 @@ async fn other_bytes_than_those_that_were_looked_at_are_not_approved() {
         loaded: None,
         kept_out: None,
         approvals: Arc::new(Approvals::open(&approvals).unwrap()),
+        consent: Consent::Operator,
         approved: Some(Quarantine {
             digest: Digest::of(b"two asks state a"),
             asks: vec!["state a".parse().unwrap()],
@@ -237,6 +238,21 @@ async fn other_bytes_than_those_that_were_looked_at_are_not_approved() {
     let judgement = case.judge(&Fake::default(), &ManualClock::default()).await;
     assert!(matches!(judgement.verdict, Verdict::Changed));
     assert!(!approvals.exists());
+}
+
+#[tokio::test]
+async fn what_authors_ask_for_is_theirs_unless_the_sidecar_says_otherwise() {
+    let by_author = |options| Options {
+        consent: Consent::Author,
+        ..options
+    };
+    let mut bench = Bench::start_with(by_author, |_| {}).await;
+    bench.write("a.wasm", ASKS);
+    bench.expect(serves("a", ASKS)).await;
+    assert_eq!(bench.may("a"), "a.example:443, out.*, new | ");
+    bench.write("a.toml", "[grants]\nhttp = []\n");
+    bench.expect(serves("a", ASKS)).await;
+    assert_eq!(bench.may("a"), "out.*, new | http a.example:443");
 }
 
 #[tokio::test]

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use package::{Language, Package};
+pub use package::{Package, find as find_packages};
+
+use package::Language;
 
 /// Compile handler packages to components
 #[derive(Args, Clone, Debug)]
@@ -65,15 +67,31 @@ pub fn run(args: &BuildArgs) -> Result<()> {
 pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
     let mut packages = Vec::new();
     for dir in dirs {
-        packages.extend(package::find(dir)?);
+        packages.extend(find_packages(dir)?);
     }
     let mut toolchains = Toolchains::default();
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    packages
+        .iter()
+        .map(|package| toolchains.build(package, out))
+        .collect()
+}
+/// The tools of each language, found when the first package needs them.
+#[derive(Default)]
+pub struct Toolchains {
+    rust: Option<rust::Toolchain>,
+    javascript: Option<javascript::Toolchain>,
+    python: Option<python::Toolchain>,
+}
 
-    let mut built = Vec::new();
-    for package in packages {
+impl Toolchains {
+    /// Builds a package, puts NAME.wasm into `out` and prints a line about it.
+    ///
+    /// # Errors
+    /// As [`build`].
+    pub fn build(&mut self, package: &Package, out: &Path) -> Result<Built> {
         let started = Instant::now();
-        let component = toolchains.compile(&package)?;
+        let component = self.compile(package)?;
         let path = out.join(format!("{}.wasm", component.name));
         put(&component.file, &path).with_context(|| format!("cannot write {}", path.display()))?;
         let component = Built {
@@ -85,20 +103,9 @@ pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
         let kb = component.bytes.div_ceil(1000);
         let seconds = component.took.as_secs_f64();
         writeln!(std::io::stdout(), "{path:<28} {kb:>6} KB {seconds:>6.1} s")?;
-        built.push(component);
+        Ok(component)
     }
-    Ok(built)
-}
 
-/// The tools of each language, found when the first package needs them.
-#[derive(Default)]
-struct Toolchains {
-    rust: Option<rust::Toolchain>,
-    javascript: Option<javascript::Toolchain>,
-    python: Option<python::Toolchain>,
-}
-
-impl Toolchains {
     fn compile(&mut self, package: &Package) -> Result<Component> {
         match package.language {
             Language::Rust => found(&mut self.rust, rust::Toolchain::find)?.compile(&package.dir),
@@ -120,8 +127,8 @@ fn found<T>(slot: &mut Option<T>, find: impl FnOnce() -> Result<T>) -> Result<&T
 }
 
 /// Puts a whole file in place at once: a host may be watching the folder.
-fn put(from: &Path, to: &Path) -> std::io::Result<()> {
-    let partial = to.with_extension("wasm.partial");
+pub fn put(from: &Path, to: &Path) -> std::io::Result<()> {
+    let partial = to.with_extension("partial");
     fs::copy(from, &partial)?;
     fs::rename(&partial, to)
 }
