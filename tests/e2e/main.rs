@@ -13,6 +13,7 @@
 mod cli;
 mod compile;
 mod crash;
+mod dev;
 mod disk;
 mod doors;
 mod doors_bounds;

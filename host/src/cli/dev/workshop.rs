@@ -74,7 +74,7 @@ impl Workshop {
             .find(|file| file.is_file());
         if let Some(sample) = sample {
             let sample = sample.display();
-            lines.push(format!("try it: waystation publish {sample}"));
+            lines.push(format!("try it: waystation publish --new-id {sample}"));
         }
         lines
     }

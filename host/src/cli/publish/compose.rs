@@ -91,7 +91,7 @@ pub fn event(args: EventArgs) -> Result<Event, Failure> {
 
 /// 128 random bits. An id that was there before would make the event a
 /// duplicate, so they come from the operating system.
-fn random_id() -> anyhow::Result<String> {
+pub fn random_id() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("the system gives no random numbers for an id")?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))

@@ -10,7 +10,7 @@ mod report;
 mod send;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -32,6 +32,10 @@ pub struct Args {
     /// each line; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "event_type")]
     file: Option<PathBuf>,
+    /// Give each event of the file an id that was never there, so that the same file
+    /// can be published again: an event with a known source and id is the same event
+    #[arg(long, requires = "file")]
+    new_id: bool,
     #[command(flatten)]
     event: EventArgs,
     /// Where the host takes events in
@@ -60,19 +64,43 @@ pub fn run(args: Args) -> Result<(), Failure> {
             let event = compose::event(args.event)?;
             send::all(&client, [Ok(event)].into_iter(), &mut report, || {})
         }
-        Some(path) => publish_file(&client, &path, &mut report),
+        Some(path) => {
+            let new_id = args.new_id.then(compose::random_id).transpose()?;
+            publish_file(&client, &path, new_id, &mut report)
+        }
     };
     if published.is_ok() || !report.is_empty() {
         args.output.print(&report, Report::text)?;
     }
+    if args.output == Output::Text && report.is_all_duplicates() {
+        // Whoever closed standard error does not want to know.
+        let _ = writeln!(io::stderr(), "hint: {KNOWN}");
+    }
     published
 }
 
-fn publish_file(client: &Client, path: &Path, report: &mut Report) -> Result<(), Failure> {
+/// What it means that an event was there before.
+const KNOWN: &str = "the same source and id is the same event, which is handled once; \
+                     --new-id publishes the file as new events";
+
+/// With a new id, that and its place in the file become the id of each event.
+fn publish_file(
+    client: &Client,
+    path: &Path,
+    new_id: Option<String>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let input = open(path)?;
     let bar = progress(input.bytes);
     let events = Events::read(&input.name, BufReader::new(bar.wrap_read(input.reader)))
         .map_err(|error| send::ended(error, 0))?;
+    let events = events.enumerate().map(|(n, event)| {
+        let mut event = event?;
+        if let Some(new_id) = &new_id {
+            event.id = format!("{new_id}.{n}");
+        }
+        Ok(event)
+    });
     // One request is short; from the second on there is progress to show.
     let sent = || bar.set_draw_target(ProgressDrawTarget::stderr());
     let published = send::all(client, events, report, sent);

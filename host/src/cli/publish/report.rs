@@ -52,6 +52,11 @@ impl Report {
         self.total() == 0
     }
 
+    /// Whether nothing is new of what was sent.
+    pub fn is_all_duplicates(&self) -> bool {
+        self.accepted == 0 && self.duplicates > 0
+    }
+
     /// How many events are durable.
     pub fn total(&self) -> u64 {
         self.accepted + self.duplicates
