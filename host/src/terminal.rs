@@ -1,14 +1,15 @@
 //! What a running host writes on its terminal: one line in and one line out for
 //! each event, bounded in rate.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
-use waystation_core::{HandlerName, Outcome};
+use waystation_core::{HandlerName, Outcome, did_you_mean_type};
 use waystation_dispatch::{Notice, Settled};
-use waystation_folder::{Notice as FolderNotice, Quarantine};
+use waystation_folder::{Handle, HandlerStatus, Notice as FolderNotice, Quarantine};
 
 use crate::cli::clean;
 
@@ -16,7 +17,8 @@ use crate::cli::clean;
 const LINES_PER_SECOND: u32 = 100;
 
 /// Writes lines until nothing more can come.
-pub async fn watch(mut events: Receiver<Notice>, mut folder: Receiver<FolderNotice>) {
+pub async fn watch(mut events: Receiver<Notice>, handle: Handle) {
+    let mut folder = handle.changes();
     let mut out = Lines::new(io::stdout());
     let mut folder_open = true;
     loop {
@@ -24,7 +26,7 @@ pub async fn watch(mut events: Receiver<Notice>, mut folder: Receiver<FolderNoti
         let until = out.second_ends();
         tokio::select! {
             notice = events.recv() => match notice {
-                Ok(notice) => out.line(&event_line(&notice)),
+                Ok(notice) => out.line(|| event_line(&notice, &handle)),
                 Err(RecvError::Lagged(missed)) => out.missed(missed),
                 Err(RecvError::Closed) => return,
             },
@@ -60,13 +62,14 @@ impl<W: Write> Lines<W> {
         self.second + Duration::from_secs(1)
     }
 
-    fn line(&mut self, line: &str) {
+    /// What is left out need not be made.
+    fn line(&mut self, line: impl FnOnce() -> String) {
         if Instant::now() >= self.second_ends() {
             self.begin_second();
         }
         if self.written < LINES_PER_SECOND {
             self.written += 1;
-            self.always(line);
+            self.always(&line());
         } else {
             self.left_out += 1;
         }
@@ -92,11 +95,11 @@ impl<W: Write> Lines<W> {
     }
 }
 
-fn event_line(notice: &Notice) -> String {
+fn event_line(notice: &Notice, folder: &Handle) -> String {
     match notice {
         Notice::Arrived { entry, handlers } => {
             let wanted = match handlers {
-                0 => "no handler asks for it".to_owned(),
+                0 => unwanted(&entry.event.event_type, &folder.handlers()),
                 1 => "1 handler".to_owned(),
                 n => format!("{n} handlers"),
             };
@@ -107,6 +110,26 @@ fn event_line(notice: &Notice) -> String {
         }
         Notice::Settled(settled) => settled_line(settled),
     }
+}
+
+/// Why an event comes to no handler: its type may be another by mistake, or whoever
+/// asks for it may not serve.
+fn unwanted(event_type: &str, handlers: &[HandlerStatus]) -> String {
+    let serving = handlers.iter().filter_map(|status| status.serving.as_ref());
+    let wanted: BTreeSet<String> = serving
+        .flat_map(|serving| &serving.settings.subscriptions)
+        .flat_map(|filter| filter.types.iter().map(ToString::to_string))
+        .collect();
+    let mut text = "no handler asks for it".to_owned();
+    if let Some(meant) = did_you_mean_type(event_type, wanted.iter().map(String::as_str)) {
+        text.push_str(&format!("; did you mean `{meant}`?"));
+    }
+    let out = handlers.iter().filter(|status| status.serving.is_none());
+    let out: Vec<&str> = out.map(|status| status.name.as_str()).collect();
+    if !out.is_empty() {
+        text.push_str(&format!("; not in service: {}", out.join(", ")));
+    }
+    text
 }
 
 fn settled_line(settled: &Settled) -> String {
@@ -225,10 +248,10 @@ mod tests {
     async fn what_is_over_the_rate_is_counted() {
         let mut lines = Lines::new(Vec::new());
         for n in 0..LINES_PER_SECOND + 5 {
-            lines.line(&n.to_string());
+            lines.line(|| n.to_string());
         }
         tokio::time::advance(Duration::from_secs(1)).await;
-        lines.line("next");
+        lines.line(|| "next".to_owned());
         let text = String::from_utf8(lines.out).unwrap();
         assert_eq!(text.lines().count(), LINES_PER_SECOND as usize + 2);
         assert!(text.contains("... 5 lines left out"), "{text}");

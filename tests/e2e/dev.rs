@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::guests;
-use e2e::host::{Host, Site, waystation};
+use e2e::host::{Host, STRUCTURED, Site, waystation};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -96,6 +96,16 @@ fn a_saved_change_is_in_service_and_a_mistake_leaves_what_was() {
     write_source(&dir, "\"Good morning\"");
     host.wait_for_line(|line| line.starts_with("=== greeter ") && line.contains("swapped"));
     assert_eq!(greeting(&mut host, &dir), "Good morning");
+
+    // A type that is nearly the one: the terminal tells.
+    let (status, _) = host.post(
+        &[STRUCTURED],
+        r#"{"specversion": "1.0", "id": "2", "source": "/test", "type": "test.join.v1"}"#,
+    );
+    assert_eq!(status, 202);
+    host.wait_for_line(|line| {
+        line.ends_with("no handler asks for it; did you mean `test.joined.v1`?")
+    });
 
     // The author's sidecar comes along and has the last word.
     fs::write(dir.join("greeter.toml"), "[grants]\nstate = []\n").unwrap();

@@ -47,4 +47,4 @@ pub use settings::{Settings, Start};
 pub use state::{
     KeyListing, KeyRead, KeyWrite, StateAccess, StateKeys, StateValue, Version as StateVersion,
 };
-pub use suggest::did_you_mean;
+pub use suggest::{did_you_mean, did_you_mean_type};

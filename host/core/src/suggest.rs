@@ -7,9 +7,31 @@ pub fn did_you_mean<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let bound = (unknown.chars().count() / 3).max(2);
+    nearest(known, bound, |word| strsim::osa_distance(unknown, word))
+}
+
+/// The event type among `known` that `unknown` was most likely meant to be. Types
+/// are long and look alike, so no more than two letters may differ; upper case,
+/// hyphens and underscores do not count.
+pub fn did_you_mean_type<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let unknown = letters(unknown);
+    nearest(known, 2, |word| {
+        strsim::osa_distance(&unknown, &letters(word))
+    })
+}
+
+fn nearest<'a>(
+    known: impl IntoIterator<Item = &'a str>,
+    bound: usize,
+    distance: impl Fn(&str) -> usize,
+) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|word| (strsim::osa_distance(unknown, word), word))
+        .map(|word| (distance(word), word))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -25,5 +47,15 @@ mod tests {
         assert_eq!(did_you_mean("timout", known), Some("timeout"));
         assert_eq!(did_you_mean("concurency", known), Some("concurrency"));
         assert_eq!(did_you_mean("order", known), None);
+    }
+
+    #[test]
+    fn types_are_close_when_few_letters_differ() {
+        let known = ["a.orders.payment-completed.v1", "a.orders.placed.v1"];
+        let meant = |unknown| did_you_mean_type(unknown, known);
+        assert_eq!(meant("a.order.payment-completed.v1"), Some(known[0]));
+        assert_eq!(meant("a.orders.PaymentCompleted.v1"), Some(known[0]));
+        assert_eq!(meant("a.orders.placed.v2"), Some(known[1]));
+        assert_eq!(meant("a.orders.paid.v1"), None);
     }
 }

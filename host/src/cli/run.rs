@@ -235,7 +235,7 @@ impl Host {
 
     /// Takes events until a signal ends it or the journal fails.
     async fn serve(self, signals: &mut Signals) -> Result<()> {
-        let watch = terminal::watch(self.dispatch.notices(), self.folder.changes());
+        let watch = terminal::watch(self.dispatch.notices(), self.folder.clone());
         let terminal = tokio::spawn(watch);
         let (stop_events, events_stop) = watch::channel(false);
         let events = tokio::spawn(self.events.serve(self.router, events_stop));
