@@ -160,8 +160,8 @@ fn settled_line(settled: &Settled) -> String {
             let code = failure.code;
             match settled.due_in {
                 Some(due_in) => format!(
-                    "{head}  retry {attempt}/{attempts_max} in {:.1} s  {took}  {code}: {reason}",
-                    due_in.as_secs_f64()
+                    "{head}  retry {attempt}/{attempts_max} {}  {took}  {code}: {reason}",
+                    soon(due_in)
                 ),
                 None if !settled.dead => {
                     format!("{head}  failed, and the event is dropped  {took}  {code}: {reason}")
@@ -234,6 +234,14 @@ fn write_line(out: &mut impl Write, line: &str) {
 /// A text of several lines on one.
 pub fn one_line(text: &str) -> String {
     text.replace(":\n", ": ").replace('\n', "; ")
+}
+
+/// When something is due, for people.
+fn soon(due_in: Duration) -> String {
+    match due_in.as_secs_f64() {
+        seconds if seconds < 0.05 => "at once".to_owned(),
+        seconds => format!("in {seconds:.1} s"),
+    }
 }
 
 fn millis(took: Duration) -> String {

@@ -76,7 +76,7 @@ impl fmt::Display for DeliveryId {
 
 /// A text that is not the id of a delivery.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` is no delivery; an id looks like `shipping.42.9f86d081884c`", .0.escape_debug())]
+#[error("`{}` is no delivery's id, which looks like `shipping.42.9f86d081884c`", .0.escape_debug())]
 pub struct ParseDeliveryIdError(String);
 
 impl FromStr for DeliveryId {

@@ -142,6 +142,7 @@ impl Files {
         };
         // A lossy name holds U+FFFD, which no handler's name may hold.
         match (HandlerName::new(stem), mark(path)) {
+            (_, Ok(None)) if extension == "wasm" => self.stray(&file, FOLDER),
             (_, Ok(None)) => {}
             (Err(error), _) => self.stray(&file, &error.to_string()),
             (Ok(_), Err(reason)) => self.stray(&file, &reason),
@@ -173,6 +174,8 @@ impl Files {
         }
     }
 }
+
+const FOLDER: &str = "it is a folder; put the component itself here, as a file";
 
 const COMPILED: &str = "compiled code is not taken from the handlers folder, because nothing \
                         shows that it keeps to the sandbox; put the component itself here";
@@ -229,7 +232,7 @@ mod tests {
             "README.md",
             "wasm",
             "a.wasm.tmp",
-            "a.wasm/",
+            "a.toml/",
         ]);
         assert_eq!(listing.handlers, BTreeMap::new());
         assert_eq!(listing.strays, BTreeMap::new());
@@ -240,10 +243,11 @@ mod tests {
         let check = |file: &str, reason: &str| {
             let listing = list(&[file]);
             assert_eq!(listing.handlers, BTreeMap::new(), "{file}");
-            let found = listing.strays.get(file).unwrap();
+            let found = listing.strays.get(file.trim_end_matches('/')).unwrap();
             assert!(found.contains(reason), "{found}");
         };
         check("a.cwasm", "compiled code");
+        check("a.wasm/", "it is a folder");
         check("a.toml", "no component `a.wasm`");
         check("a b.wasm", "cannot be the name of a handler");
         check("a.b.wasm", "cannot be the name of a handler");

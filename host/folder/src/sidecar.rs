@@ -289,7 +289,7 @@ mod tests {
             "concurrency = '4'\nmemory = '64MB'\ntimeout = 5",
             &[
                 "line 1: `concurrency`: write an integer, not \"4\"",
-                "line 2: `memory`: write a number and a unit (B, KiB, MiB or GiB), such as \"64MiB\", not \"64MB\"",
+                "line 2: `memory`: write a number and a unit (B, KiB, MiB, GiB or TiB), such as \"64MiB\", not \"64MB\"",
                 "line 3: `timeout`: write a number and a unit (ms, s, m, h or d), such as \"5s\", not 5",
             ],
         );

@@ -114,8 +114,9 @@ fn attempt_node(attempt: &Attempt, last_reason: Option<&str>) -> Node {
         AttemptOutcome::Retry => "retry",
         AttemptOutcome::Dead => "dead",
     };
-    let code = attempt
-        .code
+    let code = attempt.code.map(|code| code.to_string());
+    let code = code
+        .filter(|code| code != outcome)
         .map_or_else(String::new, |code| format!(": {code}"));
     let head = format!(
         "attempt {}  {outcome}{code}  {}  {}  generation {}",

@@ -489,7 +489,7 @@ mod tests {
         let text = mistakes.to_string();
         for expected in [
             "`retention.age`: must be between 10m and ",
-            "`retention.size`: write a number and a unit (B, KiB, MiB or GiB)",
+            "`retention.size`: write a number and a unit (B, KiB, MiB, GiB or TiB)",
             "`retention.bytes`: no such key; known are age, size",
         ] {
             assert!(text.contains(expected), "{text}");

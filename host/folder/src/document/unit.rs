@@ -7,7 +7,8 @@ use std::time::Duration;
 pub(super) const TIME_SHAPE: &str = "a number and a unit (ms, s, m, h or d), such as \"5s\"";
 
 /// What a size looks like.
-pub(super) const SIZE_SHAPE: &str = "a number and a unit (B, KiB, MiB or GiB), such as \"64MiB\"";
+pub(super) const SIZE_SHAPE: &str =
+    "a number and a unit (B, KiB, MiB, GiB or TiB), such as \"64MiB\"";
 
 const TIMES: [(&str, u64); 5] = [
     ("ms", 1),
@@ -17,11 +18,12 @@ const TIMES: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-const SIZES: [(&str, u64); 4] = [
+const SIZES: [(&str, u64); 5] = [
     ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
 ];
 
 /// Reads a length of time within `range`, such as `5s`; the units are ms, s, m, h
@@ -37,7 +39,7 @@ pub fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration,
 }
 
 /// Reads a size in bytes within `range`, such as `64MiB`; the units are B, KiB,
-/// MiB and GiB. The error says in the user's words what is wrong.
+/// MiB, GiB and TiB. The error says in the user's words what is wrong.
 pub fn bytes(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     let bytes = parse_bytes(text)
         .ok_or_else(|| format!("write {SIZE_SHAPE}, not \"{}\"", text.escape_debug()))?;

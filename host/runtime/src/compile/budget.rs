@@ -33,13 +33,25 @@ impl Default for Budget {
 #[non_exhaustive]
 pub enum Excess {
     /// Processor time.
-    #[error("it needs more processor time than a compilation may have")]
+    #[error(
+        "it takes more than {} s of processor time to compile; make it smaller, for instance with \
+         fewer or smaller libraries",
+        limits::COMPILE_PROCESSOR_TIME.as_secs()
+    )]
     ProcessorTime,
     /// Memory.
-    #[error("it needs more memory than a compilation may have")]
+    #[error(
+        "it takes more than {} MiB of memory to compile; make it smaller, for instance with fewer or \
+         smaller libraries",
+        limits::COMPILE_MEMORY_BYTES >> 20
+    )]
     Memory,
     /// Compiled code.
-    #[error("its compiled code is larger than a component's may be")]
+    #[error(
+        "its compiled code is larger than {} MiB; make it smaller, for instance with fewer or \
+         smaller libraries",
+        limits::COMPILED_COMPONENT_BYTES_MAX >> 20
+    )]
     Code,
     /// Time, while it did not even get its processor time: the machine was busy.
     #[error(
