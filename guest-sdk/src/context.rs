@@ -1,9 +1,11 @@
 //! What a handler knows of its attempt, and where it leaves its effects.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 
 use crate::outside::Outside;
-use crate::{ConfigError, Draft, EncodeError, State, StateError};
+use crate::{ConfigError, Draft, EncodeError, Http, State, StateError};
 
 /// One attempt, as the handler sees it.
 #[derive(Debug)]
@@ -74,6 +76,27 @@ impl Context {
     /// When it is not set.
     pub fn secret(&self, name: &str) -> Result<String, ConfigError> {
         self.config(name)
+    }
+
+    /// Calls other hosts, which the attribute must name: `http = "..."`.
+    pub fn http(&self) -> Http {
+        Http::new(self.outside.clone())
+    }
+
+    /// The time. A test sets it: [`World::with_now`](crate::testing::World::with_now).
+    pub fn now(&self) -> SystemTime {
+        self.outside.now()
+    }
+
+    /// Random bytes, fit for secrets: others in each attempt. A test sets them:
+    /// [`World::with_random`](crate::testing::World::with_random).
+    ///
+    /// What must be the same in every attempt comes from
+    /// [`idempotency_key`](Self::idempotency_key) instead.
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.outside.random_bytes(&mut bytes);
+        bytes
     }
 
     /// The number of this attempt: 1 for the first.

@@ -14,21 +14,30 @@ pub struct RawData(pub Option<Vec<u8>>);
 /// What the data of an event can be decoded to: each type that serde can read
 /// from JSON, and [`RawData`].
 pub trait FromData: Sized {
-    /// Decodes data of the given media type. None means JSON.
+    /// Decodes the data of an event of this type, in the given media type. None
+    /// means JSON.
     ///
     /// # Errors
     /// A rejection that names the path to the fault.
-    fn from_data(data: RawData, content_type: Option<&str>) -> Result<Self, HandlerError>;
+    fn from_data(
+        event_type: &str,
+        content_type: Option<&str>,
+        data: RawData,
+    ) -> Result<Self, HandlerError>;
 }
 
 impl FromData for RawData {
-    fn from_data(data: RawData, _: Option<&str>) -> Result<Self, HandlerError> {
+    fn from_data(_: &str, _: Option<&str>, data: RawData) -> Result<Self, HandlerError> {
         Ok(data)
     }
 }
 
 impl<T: DeserializeOwned> FromData for T {
-    fn from_data(data: RawData, content_type: Option<&str>) -> Result<Self, HandlerError> {
+    fn from_data(
+        _: &str,
+        content_type: Option<&str>,
+        data: RawData,
+    ) -> Result<Self, HandlerError> {
         if !content_type.is_none_or(is_json) {
             return Err(HandlerError::reject(
                 "the handler wants JSON, but the event's datacontenttype is another media type",
@@ -36,12 +45,18 @@ impl<T: DeserializeOwned> FromData for T {
         }
         // An event without data decodes to `()` and `Option`, as JSON's null does.
         let bytes = data.0.as_deref().unwrap_or(b"null");
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let decoded = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| reject(&error.path().to_string(), error.inner()))?;
-        json.end().map_err(|error| reject(".", &error))?;
-        Ok(decoded)
+        from_json(bytes, "data").map_err(HandlerError::reject)
     }
+}
+
+/// Reads a value from JSON that is called so. The error says where it is none and
+/// what was expected there, but holds nothing of it.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| explain(name, &error.path().to_string(), error.inner()))?;
+    json.end().map_err(|error| explain(name, ".", &error))?;
+    Ok(value)
 }
 
 /// RFC 6839 lets any media type be JSON by its suffix, and CloudEvents 1.0
@@ -52,18 +67,18 @@ fn is_json(content_type: &str) -> bool {
     essence.ends_with("/json") || essence.ends_with("+json")
 }
 
-fn reject(path: &str, error: &serde_json::Error) -> HandlerError {
+fn explain(name: &str, path: &str, error: &serde_json::Error) -> String {
     let path = match path {
-        "." => "data".to_owned(),
-        index if index.starts_with('[') => format!("data{index}"),
-        field => format!("data.{field}"),
+        "." => name.to_owned(),
+        index if index.starts_with('[') => format!("{name}{index}"),
+        field => format!("{name}.{field}"),
     };
     // serde forgets the place of what it had to buffer, as for tagged enums.
     let place = match error.line() {
         0 => String::new(),
         line => format!(" (line {line} column {})", error.column()),
     };
-    HandlerError::reject(format!("{path}: {}{place}", fault(error)))
+    format!("{path}: {}{place}", fault(error))
 }
 
 /// What is wrong, without the value that is wrong.
@@ -73,7 +88,7 @@ fn reject(path: &str, error: &serde_json::Error) -> HandlerError {
 /// not shown.
 fn fault(error: &serde_json::Error) -> String {
     if !error.is_data() {
-        return "not valid JSON".to_owned();
+        return "expected JSON".to_owned();
     }
     let message = error.to_string();
     let message = message
@@ -124,7 +139,7 @@ mod tests {
     }
 
     fn check(data: &str, expected: &str) {
-        let error = Order::from_data(RawData(Some(data.into())), None).unwrap_err();
+        let error = Order::from_data("a", None, RawData(Some(data.into()))).unwrap_err();
         assert_eq!(error, HandlerError::reject(expected), "{data}");
     }
 
@@ -154,18 +169,18 @@ mod tests {
         check("7", "data: expected struct Order (line 1 column 1)");
         check(
             "{\"lines\":",
-            "data.lines: not valid JSON (line 1 column 9)",
+            "data.lines: expected JSON (line 1 column 9)",
         );
         check(
             "{\"lines\":[]} secret",
-            "data: not valid JSON (line 1 column 14)",
+            "data: expected JSON (line 1 column 14)",
         );
     }
 
     #[test]
     fn a_type_s_own_message_is_not_shown() {
         let data = RawData(Some(br#""no-address""#.to_vec()));
-        let error = std::net::IpAddr::from_data(data, None).unwrap_err();
+        let error = std::net::IpAddr::from_data("a", None, data).unwrap_err();
         assert_eq!(
             error,
             HandlerError::reject("data: not a value that the handler takes (line 1 column 12)")
@@ -175,10 +190,10 @@ mod tests {
     #[test]
     fn an_event_without_data_is_null() {
         assert_eq!(
-            Option::<Order>::from_data(RawData(None), None).unwrap(),
+            Option::<Order>::from_data("a", None, RawData(None)).unwrap(),
             None
         );
-        let error = Order::from_data(RawData(None), None).unwrap_err();
+        let error = Order::from_data("a", None, RawData(None)).unwrap_err();
         assert!(
             error.reason().starts_with("data: expected struct Order"),
             "{error:?}"
@@ -196,7 +211,7 @@ mod tests {
             ("application/jsonx", false),
             ("", false),
         ] {
-            let decoded = <()>::from_data(RawData(None), Some(content_type));
+            let decoded = <()>::from_data("a", Some(content_type), RawData(None));
             assert_eq!(decoded.is_ok(), accepted, "{content_type:?}");
         }
     }
@@ -205,7 +220,7 @@ mod tests {
     fn raw_data_is_taken_as_it_is() {
         let data = RawData(Some(vec![0xff, 0x00]));
         assert_eq!(
-            RawData::from_data(data.clone(), Some("image/png")).unwrap(),
+            RawData::from_data("a", Some("image/png"), data.clone()).unwrap(),
             data
         );
     }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::HttpError;
+
 /// Why a handler did not handle an event.
 ///
 /// Each standard error becomes one with `?`, and means: try again later. The
@@ -70,17 +72,25 @@ impl HandlerError {
     }
 }
 
-impl<E: Error> From<E> for HandlerError {
+impl<E: Error + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         let mut reason = error.to_string();
+        let mut pause = retry_after(&error);
         let mut source = error.source();
         while let Some(cause) = source {
             reason.push_str(": ");
             reason.push_str(&cause.to_string());
+            pause = pause.or_else(|| retry_after(cause));
             source = cause.source();
         }
-        Self::retry(reason)
+        let again = Again::Later(pause);
+        Self { reason, again }
     }
+}
+
+/// How long another host asked to be left alone.
+fn retry_after(error: &(dyn Error + 'static)) -> Option<Duration> {
+    error.downcast_ref::<HttpError>()?.retry_after()
 }
 
 impl fmt::Debug for HandlerError {

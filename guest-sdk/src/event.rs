@@ -33,7 +33,11 @@ impl Event<RawData> {
     /// # Errors
     /// A rejection when the data is not a `T`: no later attempt can change that.
     pub fn decode<T: FromData>(self) -> Result<Event<T>, HandlerError> {
-        let data = T::from_data(self.data, self.data_content_type.as_deref())?;
+        let data = T::from_data(
+            &self.event_type,
+            self.data_content_type.as_deref(),
+            self.data,
+        )?;
         Ok(Event {
             id: self.id,
             source: self.source,

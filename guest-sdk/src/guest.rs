@@ -5,6 +5,7 @@
 
 pub mod bindings;
 mod convert;
+mod http;
 mod log;
 pub(crate) mod outside;
 

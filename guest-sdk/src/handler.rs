@@ -17,3 +17,11 @@ pub trait Handler {
     /// Why it could not, and whether another attempt may help.
     fn handle(event: Event<RawData>, ctx: &mut Context) -> Result<(), HandlerError>;
 }
+
+/// Whether a type is the pattern, or begins with it if it ends in `.*`.
+pub(crate) fn matches(pattern: &str, event_type: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => event_type.starts_with(prefix),
+        None => pattern == event_type,
+    }
+}

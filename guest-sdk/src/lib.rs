@@ -74,6 +74,8 @@ mod draft;
 mod error;
 mod event;
 mod handler;
+mod http;
+mod log;
 mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -95,6 +97,7 @@ pub use draft::{Draft, EncodeError};
 pub use error::{HandlerError, ResultExt};
 pub use event::Event;
 pub use handler::Handler;
+pub use http::{Http, HttpError, HttpFault, Request, Response};
 pub use state::{State, StateError};
 pub use tracing;
 pub use waystation_macros::handler;

@@ -4,14 +4,13 @@
 //! what the handler says. Spans are not kept: within one attempt they would
 //! repeat what the line's module already tells.
 
-use std::fmt::{self, Write};
 use std::sync::Once;
 
-use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
 
 use super::bindings::wasi::logging::logging;
+use crate::log::Line;
 
 /// Sends tracing's events to the host from now on.
 pub fn install() {
@@ -32,9 +31,8 @@ impl Subscriber for HostLog {
 
     fn event(&self, event: &tracing::Event<'_>) {
         let metadata = event.metadata();
-        let mut line = Line::default();
-        event.record(&mut line);
-        logging::log(level(*metadata.level()), metadata.target(), &line.text());
+        let text = Line::of(event);
+        logging::log(level(*metadata.level()), metadata.target(), &text);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -55,33 +53,5 @@ fn level(level: Level) -> logging::Level {
         Level::INFO => logging::Level::Info,
         Level::DEBUG => logging::Level::Debug,
         Level::TRACE => logging::Level::Trace,
-    }
-}
-
-/// The message first, then the fields as `name=value`.
-#[derive(Default)]
-struct Line {
-    message: String,
-    fields: String,
-}
-
-impl Line {
-    fn text(mut self) -> String {
-        if self.message.is_empty() {
-            return self.fields.trim_start().to_owned();
-        }
-        self.message.push_str(&self.fields);
-        self.message
-    }
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String fails only if the value's own Debug does.
-        let _ = if field.name() == "message" {
-            write!(self.message, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        };
     }
 }

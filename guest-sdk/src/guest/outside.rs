@@ -1,12 +1,17 @@
 //! What a handler reaches beyond its event, through the host's interfaces. What
 //! a handler does not use is not imported by its component.
 
+use std::time::SystemTime;
+
 use super::bindings::wasi::config::store as config;
 use super::bindings::wasi::keyvalue::{atomics, store};
+use super::bindings::wasi::random::random;
+use super::http;
 use crate::StateError;
+use crate::http::{HttpFault, Parts, Received};
 
 /// The host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outside;
 
 /// A namespace of state.
@@ -29,6 +34,21 @@ impl Outside {
         config::get(key).map_err(|error| match error {
             config::Error::Upstream(why) | config::Error::Io(why) => why,
         })
+    }
+
+    pub fn send(&self, request: &Parts<'_>) -> Result<Received, HttpFault> {
+        http::send(request)
+    }
+
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    pub fn random_bytes(&self, bytes: &mut [u8]) {
+        let drawn = random::get_random_bytes(bytes.len() as u64);
+        for (byte, drawn) in bytes.iter_mut().zip(drawn) {
+            *byte = drawn;
+        }
     }
 }
 

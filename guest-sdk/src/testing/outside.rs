@@ -1,69 +1,105 @@
 //! What a handler reaches beyond its event, in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::SystemTime;
 
+use super::http::{Answers, Call, answer_to, missing};
+use crate::http::{HttpFault, Parts, Received, without_default_port};
 use crate::{Descriptor, StateError};
 
 /// Namespaces, their keys, and the values.
 pub type States = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
-/// What an attempt reaches. Changes count only if it is handled.
+/// What an attempt reaches.
+#[derive(Clone, Debug)]
+pub struct Outside(Rc<Surroundings>);
+
+/// What surrounds an attempt, and what came of it. Changes of state count only if
+/// the event is handled.
 #[derive(Debug)]
-pub struct Outside {
-    granted: &'static [&'static str],
-    states: Rc<RefCell<States>>,
-    settings: BTreeMap<String, String>,
+pub struct Surroundings {
+    pub descriptor: Descriptor,
+    pub states: RefCell<States>,
+    pub settings: BTreeMap<String, String>,
+    pub now: SystemTime,
+    pub random: Vec<u8>,
+    /// How many of them were drawn.
+    pub drawn: Cell<usize>,
+    pub answers: RefCell<Vec<Answers>>,
+    pub calls: RefCell<Vec<Call>>,
+    /// What the test forgot, for when the attempt is over.
+    pub mistake: RefCell<Option<String>>,
 }
 
 /// A namespace of state.
 #[derive(Debug)]
 pub struct Bucket {
     namespace: String,
-    states: Rc<RefCell<States>>,
+    surroundings: Rc<Surroundings>,
 }
 
 impl Outside {
-    /// What a handler that says this of itself reaches, if the operator grants
-    /// all of it.
-    pub fn new(
-        descriptor: &Descriptor,
-        states: Rc<RefCell<States>>,
-        settings: &BTreeMap<String, String>,
-    ) -> Self {
-        let asked =
-            |key: &str| descriptor.config.contains(&key) || descriptor.secrets.contains(&key);
-        Self {
-            granted: descriptor.state,
-            states,
-            settings: settings
-                .iter()
-                .filter(|(key, _)| asked(key))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        }
+    pub fn new(surroundings: &Rc<Surroundings>) -> Self {
+        Self(Rc::clone(surroundings))
     }
 
     pub fn open(&self, namespace: &str) -> Result<Bucket, StateError> {
-        if !self.granted.contains(&namespace) {
+        if !self.0.descriptor.state.contains(&namespace) {
             return Err(StateError::Denied(namespace.to_owned()));
         }
         Ok(Bucket {
             namespace: namespace.to_owned(),
-            states: Rc::clone(&self.states),
+            surroundings: Rc::clone(&self.0),
         })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a host may fail, memory cannot")]
     pub fn config(&self, key: &str) -> Result<Option<String>, String> {
-        Ok(self.settings.get(key).cloned())
+        let Descriptor {
+            config, secrets, ..
+        } = self.0.descriptor;
+        let is_asked = config.contains(&key) || secrets.contains(&key);
+        let value = self.0.settings.get(key).filter(|_| is_asked);
+        Ok(value.cloned())
+    }
+
+    pub fn send(&self, parts: &Parts<'_>) -> Result<Received, HttpFault> {
+        let call = Call::of(parts);
+        self.0.calls.borrow_mut().push(call.clone());
+        let grant = parts.url.grant();
+        let asked = self.0.descriptor.http.iter();
+        let mut asked = asked.map(|host| host.to_ascii_lowercase());
+        if !asked.any(|host| without_default_port(&host) == grant) {
+            return Err(HttpFault::Denied(grant));
+        }
+        let answer = answer_to(&call, &mut self.0.answers.borrow_mut());
+        answer.unwrap_or_else(|| {
+            let text = missing(&call, &self.0.answers.borrow());
+            self.0.mistake.borrow_mut().get_or_insert(text);
+            Err(HttpFault::Unreachable("the test has no answer".to_owned()))
+        })
+    }
+
+    pub fn now(&self) -> SystemTime {
+        self.0.now
+    }
+
+    pub fn random_bytes(&self, bytes: &mut [u8]) {
+        let drawn = self.0.drawn.get();
+        self.0.drawn.set(drawn + bytes.len());
+        let source = self.0.random.iter().cycle();
+        let skipped = drawn % self.0.random.len().max(1);
+        for (byte, random) in bytes.iter_mut().zip(source.skip(skipped)) {
+            *byte = *random;
+        }
     }
 }
 
 impl Bucket {
     fn keys_of<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
-        let mut states = self.states.borrow_mut();
+        let mut states = self.surroundings.states.borrow_mut();
         act(states.entry(self.namespace.clone()).or_default())
     }
 
