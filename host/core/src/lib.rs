@@ -9,6 +9,7 @@
 
 mod ask;
 mod attribute;
+mod capsule;
 mod clock;
 mod delivery;
 mod descriptor;
@@ -27,9 +28,14 @@ mod retry;
 mod settings;
 mod state;
 mod suggest;
+mod surroundings;
 
 pub use ask::{Ask, AskError, AskKind};
 pub use attribute::{AttributeError, Rule};
+pub use capsule::{
+    CAPSULE_FORMAT, Capsule, CapsuleComponent, CapsuleDelivery, CapsuleOutcome, CapsuleSettings,
+    Failed,
+};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use delivery::{Action, DeliveryId, Input, ParseDeliveryIdError, State, step};
 pub use descriptor::{Capability, Descriptor, HandlerName, HandlerNameError, Instances, Order};
@@ -48,3 +54,7 @@ pub use state::{
     KeyListing, KeyRead, KeyWrite, StateAccess, StateKeys, StateValue, Version as StateVersion,
 };
 pub use suggest::{did_you_mean, did_you_mean_type};
+pub use surroundings::{
+    Answer, Asked, Content, Exchange, Held, LogLine, Moment, Readings, Seeds, StateImage,
+    Surroundings,
+};

@@ -543,3 +543,20 @@ pub const APPROVALS_WAITING_MAX: usize = 16;
 /// The bytes that each HTTP connection reads ahead. The headers of a request must
 /// fit into them.
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
+/// The readings of each clock that are kept of an attempt.
+pub const SEEN_READINGS_MAX: usize = 1_024;
+/// The bytes of state that are kept of what an attempt saw: namespaces, keys and
+/// values.
+pub const SEEN_STATE_BYTES_MAX: usize = 1024 * 1024;
+/// The bytes of outbound HTTP that are kept of what an attempt saw: URLs, header
+/// fields and bodies.
+pub const SEEN_HTTP_BYTES_MAX: usize = 256 * 1024;
+/// How far a clock goes on at each look beyond what is known of it.
+pub const REHEARSED_CLOCK_STEP: Duration = Duration::from_millis(1);
+/// The capsules of failed attempts that a host keeps.
+pub const CAPSULES_MAX: usize = 1_000;
+/// The bytes of the capsules of failed attempts that a host keeps.
+pub const CAPSULES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The capsules that wait to be written. While more fail at once, those of some
+/// are not kept.
+pub const CAPSULES_WAITING_MAX: usize = 32;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use waystation_core::{Code, Draft, Event, Failure, Outcome, Sequence, StateAccess, limits};
+use waystation_core::{
+    Code, Draft, Event, Failure, LogLine, Outcome, Sequence, StateAccess, Surroundings, limits,
+};
 
 use crate::sandbox::Sandbox;
 
@@ -31,6 +33,19 @@ pub struct Ended {
     pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
+    /// What it saw, if it failed.
+    pub seen: Option<Box<Seen>>,
+}
+
+/// What a failed attempt saw, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What surrounded it.
+    pub surroundings: Surroundings,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+    /// The attempts that its instance had served before.
+    pub served_before: u32,
 }
 
 /// Tells why a guest could not finish.

@@ -171,7 +171,7 @@ impl Component {
             deadline: Instant::now() + limits::DESCRIBE_TIMEOUT,
         };
         let reach = Arc::new(Reach::new(&Grants::default(), limits::MEMORY_BYTES_MAX));
-        let sandbox = Sandbox::new(engine, &reach, speaker, caller);
+        let sandbox = Sandbox::new(engine, &reach, speaker, caller, None);
         let mut store = sandbox::store(&engine.wasmtime, sandbox);
         let call = async {
             let handler = self.pre.instantiate_async(&mut store).await?;

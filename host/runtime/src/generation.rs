@@ -12,7 +12,7 @@ use waystation_core::{
     Code, Digest, Draft, Failure, HandlerName, Instances, Outcome, Settings, StateAccess, limits,
 };
 
-use crate::attempt::{Ended, Request, explain};
+use crate::attempt::{Ended, Request, Seen, explain};
 use crate::bindings::{Handler, types};
 use crate::component::Component;
 use crate::convert;
@@ -20,7 +20,8 @@ use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
 use crate::http::Caller;
-use crate::sandbox::{self, Instance, Reach, Sandbox};
+use crate::rehearsal::{Given, GivenState, Rehearsal, Remarks, StateChange, World};
+use crate::sandbox::{self, Instance, Reach, Remains, Sandbox};
 
 /// A component under settings, ready for attempts.
 pub struct Generation {
@@ -33,6 +34,13 @@ pub struct Generation {
     /// place among those of all handlers. Always empty where each attempt gets a
     /// fresh one.
     idle: Mutex<Vec<(Instance, OwnedSemaphorePermit)>>,
+}
+
+/// A store, the instance in it if it has one, and the attempts that that served.
+struct Placed {
+    store: Store<Sandbox>,
+    handler: Option<Handler>,
+    served: u32,
 }
 
 /// The instance that answered, and its answer.
@@ -59,6 +67,11 @@ impl Generation {
         }
     }
 
+    /// What holds for the handler.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The digest of the component's bytes.
     pub fn digest(&self) -> Digest {
         self.component.digest
@@ -68,13 +81,24 @@ impl Generation {
     /// guest does, and never panics. Dropping it gives the attempt up.
     pub async fn attempt(&self, request: Request<'_>) -> Ended {
         let begun = Instant::now();
-        let (answer, state) = self.run(request).await;
+        let (speaker, caller) = self.identity(&request, begun + self.settings.timeout);
+        let placed = self.instance(speaker, caller);
+        let served_before = placed.served;
+        let (answer, mut remains) = self.run(request, placed).await;
         let (outcome, drafts) = match answer {
             Ok(drafts) => (Outcome::Ack, drafts),
             Err(outcome) => (outcome, Vec::new()),
         };
+        let seen = match outcome {
+            Outcome::Ack => None,
+            Outcome::Reject(_) | Outcome::Retry(_) => Some(Box::new(Seen {
+                log: std::mem::take(&mut remains.log),
+                served_before,
+                surroundings: remains.surroundings(&self.reach.scrub),
+            })),
+        };
         let state = match outcome {
-            Outcome::Ack | Outcome::Reject(_) => state,
+            Outcome::Ack | Outcome::Reject(_) => remains.staged.into_access(),
             // Whatever it saw, it will see again.
             Outcome::Retry(_) => StateAccess::default(),
         };
@@ -83,19 +107,72 @@ impl Generation {
             drafts,
             state,
             took: begun.elapsed(),
+            seen,
         }
     }
 
-    async fn run(&self, request: Request<'_>) -> (Result<Vec<Draft>, Outcome>, StateAccess) {
-        let deadline = Instant::now() + self.settings.timeout;
-        let (mut store, handler, served) = self.instance(&request, deadline);
+    /// Makes one attempt in a given world, with a fresh instance. Nothing of it is
+    /// kept, and unless the world lets HTTP out it reaches no other host.
+    pub async fn rehearse(&self, request: Request<'_>, world: &World) -> Rehearsal {
+        let remarks = Remarks::default();
+        let state = GivenState {
+            image: world.state.clone(),
+            is_recorded: world.is_recorded,
+            remarks: remarks.clone(),
+        };
+        let engine = self.engine.clone().with_state(Arc::new(state));
+        let begun = Instant::now();
+        let (speaker, caller) = self.identity(&request, begun + self.settings.timeout);
+        let given = Given::new(world, &remarks);
+        let sandbox = Sandbox::new(&engine, &self.reach, speaker, caller, Some(given));
+        let placed = Placed {
+            store: sandbox::store(&self.engine.wasmtime, sandbox),
+            handler: None,
+            served: 0,
+        };
+        let (answer, mut remains) = self.run(request, placed).await;
+        let took = begun.elapsed();
+        let (outcome, drafts) = match answer {
+            Ok(drafts) => (Outcome::Ack, drafts),
+            Err(outcome) => (outcome, Vec::new()),
+        };
+        let changes = remains
+            .staged
+            .writes()
+            .map(|(namespace, key, after)| StateChange {
+                namespace: namespace.to_owned(),
+                key: key.to_owned(),
+                before: world.state.value(namespace, key).cloned(),
+                after: after.cloned(),
+            });
+        Rehearsal {
+            outcome,
+            drafts,
+            changes: changes.collect(),
+            log: std::mem::take(&mut remains.log),
+            took,
+            memory_bytes: remains.memory_bytes,
+            surroundings: remains.surroundings(&self.reach.scrub),
+            remarks: remarks.list(),
+        }
+    }
+
+    async fn run(
+        &self,
+        request: Request<'_>,
+        placed: Placed,
+    ) -> (Result<Vec<Draft>, Outcome>, Remains) {
+        let Placed {
+            mut store,
+            handler,
+            served,
+        } = placed;
         let called = {
             let call = AssertUnwindSafe(self.call(&mut store, handler, request)).catch_unwind();
             within(self.settings.timeout, call).await
         };
-        store.data().log().finish();
-        let state = store.data_mut().staging().take();
-        (self.conclude(called, store, served), state)
+        let remains = store.data_mut().finish();
+        (self.conclude(called, store, served), remains)
     }
 
     /// What is to be published, or why nothing is.
@@ -127,13 +204,8 @@ impl Generation {
         Ok(drafts)
     }
 
-    /// A store with the instance in it that served before, if there is one, and
-    /// the attempts that it served.
-    fn instance(
-        &self,
-        request: &Request<'_>,
-        deadline: Instant,
-    ) -> (Store<Sandbox>, Option<Handler>, u32) {
+    /// Who speaks and calls in an attempt.
+    fn identity(&self, request: &Request<'_>, deadline: Instant) -> (Speaker, Caller) {
         let speaker = Speaker {
             handler: self.name.clone(),
             generation: self.component.digest,
@@ -145,6 +217,11 @@ impl Generation {
             traceparent: request.event.extensions.get("traceparent").cloned(),
             deadline,
         };
+        (speaker, caller)
+    }
+
+    /// An instance that served before, or the place for a new one.
+    fn instance(&self, speaker: Speaker, caller: Caller) -> Placed {
         let idle = self
             .idle
             .lock()
@@ -159,11 +236,19 @@ impl Generation {
                 } = instance;
                 store.data_mut().begin(speaker, caller);
                 sandbox::arm(&mut store);
-                (store, Some(handler), served)
+                Placed {
+                    store,
+                    handler: Some(handler),
+                    served,
+                }
             }
             None => {
-                let sandbox = Sandbox::new(&self.engine, &self.reach, speaker, caller);
-                (sandbox::store(&self.engine.wasmtime, sandbox), None, 0)
+                let sandbox = Sandbox::new(&self.engine, &self.reach, speaker, caller, None);
+                Placed {
+                    store: sandbox::store(&self.engine.wasmtime, sandbox),
+                    handler: None,
+                    served: 0,
+                }
             }
         }
     }
@@ -204,6 +289,7 @@ impl Generation {
         if self.settings.instances == Instances::Reused
             && instance.served < limits::INSTANCE_REUSES_MAX
             && !instance.store.data().calls().are_open()
+            && !instance.store.data().is_rehearsal()
             && let Ok(place) = self.engine.idle.clone().try_acquire_owned()
         {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use waystation_core::{Digest, HandlerName, limits};
+use waystation_core::{Digest, HandlerName, LogLine, limits};
 
 use crate::bindings::logging::Level;
 use crate::scrub::{Cut, Scrub};
@@ -37,6 +37,8 @@ struct Inner {
     stderr_tail: Vec<u8>,
     /// Whether it is not all that came.
     stderr_cut: bool,
+    /// The lines of the attempt, as they were logged.
+    lines: Vec<LogLine>,
 }
 
 /// A line that is not complete yet.
@@ -64,6 +66,7 @@ impl GuestLog {
             stderr: Line::default(),
             stderr_tail: Vec::new(),
             stderr_cut: false,
+            lines: Vec::new(),
         })))
     }
 
@@ -75,6 +78,7 @@ impl GuestLog {
         inner.lines_left = limits::LOG_ATTEMPT_LINES_MAX;
         inner.stderr_tail.clear();
         inner.stderr_cut = false;
+        inner.lines.clear();
     }
 
     /// Ends the attempt: a last line without a line feed counts too.
@@ -82,6 +86,11 @@ impl GuestLog {
         let mut inner = self.lock();
         inner.flush(Stream::Stdout);
         inner.flush(Stream::Stderr);
+    }
+
+    /// The lines of the attempt.
+    pub(crate) fn take_lines(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.lock().lines)
     }
 
     /// The end of what came over stderr, without secrets.
@@ -209,6 +218,21 @@ impl Inner {
                 limits::LOG_ATTEMPT_LINES_MAX
             );
         }
+        self.lines.push(LogLine {
+            level: word(level).into(),
+            context,
+            text,
+        });
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error | Level::Critical => "error",
     }
 }
 

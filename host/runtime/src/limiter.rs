@@ -26,6 +26,11 @@ impl Limiter {
         self.refused = None;
     }
 
+    /// The bytes of its memories. They never shrink.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// What was refused last, for people.
     pub(crate) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()

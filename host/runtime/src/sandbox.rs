@@ -1,20 +1,23 @@
 //! What surrounds one instance.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use waystation_core::{Grants, limits};
+use waystation_core::{Grants, Held, LogLine, StateImage, Surroundings, limits};
 
 use crate::bindings::{Handler, logging, types};
 use crate::engine::Engine;
 use crate::guest_log::{GuestLog, Output, Speaker, Stream};
 use crate::http::{Caller, Calls};
 use crate::limiter::Limiter;
-use crate::scrub::Scrub;
-use crate::state::Staging;
+use crate::rehearsal::Given;
+use crate::scrub::{Cut, Scrub};
+use crate::state::{Staged, Staging};
+use crate::witness::{Sight, Witness};
 
 /// The host's side of one instance: all that its imports can reach.
 pub(crate) struct Sandbox {
@@ -26,6 +29,15 @@ pub(crate) struct Sandbox {
     staging: Staging,
     http: WasiHttpCtx,
     calls: Calls,
+    witness: Witness,
+}
+
+/// What is left of an attempt.
+pub(crate) struct Remains {
+    pub(crate) staged: Staged,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) memory_bytes: usize,
+    sight: Sight,
 }
 
 /// What a generation may reach beyond its own memory.
@@ -45,6 +57,32 @@ impl Reach {
     }
 }
 
+impl Remains {
+    /// What the attempt saw, without secrets.
+    pub(crate) fn surroundings(&mut self, scrub: &Scrub) -> Surroundings {
+        let (mut state, state_cut) = self.staged.image();
+        scrub_state(&mut state, scrub);
+        let (clocks, random, http, cut) = std::mem::take(&mut self.sight).into_parts(scrub);
+        Surroundings {
+            state,
+            http,
+            clocks,
+            random,
+            truncated: cut || state_cut,
+        }
+    }
+}
+
+fn scrub_state(image: &mut StateImage, scrub: &Scrub) {
+    for held in image.0.values_mut().flat_map(|keys| keys.values_mut()) {
+        if let Held::Value(value) = held
+            && let Cow::Owned(clean) = scrub.bytes(value, Cut::Whole)
+        {
+            *value = clean.into();
+        }
+    }
+}
+
 impl Sandbox {
     /// A sandbox without files, sockets, arguments or environment, and with
     /// nothing in reach that is not granted.
@@ -53,10 +91,13 @@ impl Sandbox {
         reach: &Arc<Reach>,
         speaker: Speaker,
         caller: Caller,
+        given: Option<Given>,
     ) -> Self {
         let handler = speaker.handler.clone();
         let log = GuestLog::new(speaker, reach.scrub.clone());
+        let witness = Witness::new(given);
         let mut wasi = WasiCtx::builder();
+        witness.surround(&mut wasi);
         wasi.stdout(Output {
             log: log.clone(),
             stream: Stream::Stdout,
@@ -83,9 +124,12 @@ impl Sandbox {
                 engine.outbound.clone(),
                 reach.grants.clone(),
                 handler,
+                reach.scrub.clone(),
                 log.clone(),
                 caller,
+                witness.clone(),
             ),
+            witness,
             reach: reach.clone(),
             log,
         }
@@ -97,6 +141,23 @@ impl Sandbox {
         self.limiter.begin();
         self.calls.begin(caller);
         self.staging.take();
+        self.witness.begin();
+    }
+
+    /// Ends the attempt: what is left of it.
+    pub(crate) fn finish(&mut self) -> Remains {
+        self.log.finish();
+        Remains {
+            staged: self.staging.take(),
+            log: self.log.take_lines(),
+            memory_bytes: self.limiter.memory_bytes(),
+            sight: self.witness.take(),
+        }
+    }
+
+    /// Whether what it sees is given to it.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.witness.is_rehearsal()
     }
 
     pub(crate) fn grants(&self) -> &Grants {

@@ -74,6 +74,14 @@ impl Scrub {
         clean.into()
     }
 
+    /// A short text without secrets.
+    pub(crate) fn text(&self, text: String) -> String {
+        match self.bytes(text.as_bytes(), Cut::Whole) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => String::from_utf8_lossy(&clean).into_owned(),
+        }
+    }
+
     /// A reason without secrets, cut to about what is kept of one.
     pub(crate) fn reason(&self, text: String) -> String {
         if self.0.is_empty() {

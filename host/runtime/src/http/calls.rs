@@ -7,17 +7,23 @@ use std::time::Duration;
 
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
-use waystation_core::{Grants, HandlerName, limits};
+use waystation_core::{Exchange, Grants, HandlerName, limits};
 
 use super::Outbound;
 use super::destination::{Destination, Unreachable};
 use super::exchange::{Driver, Waits, connect, exchange};
+use super::failure;
+use super::hearing::heard;
 use crate::bindings::logging::Level;
 use crate::guest_log::GuestLog;
+use crate::scrub::Scrub;
+use crate::witness::{Side, Witness};
 
 /// On whose behalf requests are made.
 #[derive(Clone, Debug)]
@@ -36,8 +42,10 @@ pub(crate) struct Calls {
     outbound: Outbound,
     grants: Arc<Grants>,
     handler: HandlerName,
+    scrub: Arc<Scrub>,
     log: GuestLog,
     caller: Caller,
+    witness: Witness,
     /// The requests that were made.
     made: usize,
     /// The requests of those that may change something at the other side.
@@ -59,6 +67,8 @@ struct Errand {
     open: Arc<()>,
     log: GuestLog,
     handler: HandlerName,
+    scrub: Arc<Scrub>,
+    witness: Witness,
 }
 
 /// The places that a request takes.
@@ -76,15 +86,19 @@ impl Calls {
         outbound: Outbound,
         grants: Arc<Grants>,
         handler: HandlerName,
+        scrub: Arc<Scrub>,
         log: GuestLog,
         caller: Caller,
+        witness: Witness,
     ) -> Self {
         Self {
             outbound,
             grants,
             handler,
+            scrub,
             log,
             caller,
+            witness,
             made: 0,
             unsafe_made: 0,
             told: BTreeSet::new(),
@@ -140,6 +154,8 @@ impl Calls {
             open: Arc::clone(&self.open),
             log: self.log.clone(),
             handler: self.handler.clone(),
+            scrub: Arc::clone(&self.scrub),
+            witness: self.witness.clone(),
         })
     }
 
@@ -205,8 +221,34 @@ impl Calls {
 }
 
 impl Errand {
-    /// Takes a request there and brings the response.
+    /// Brings the response, from there or, in a rehearsal, from what was given.
     async fn run(self, request: Request<WasiBody>) -> Result<(Response<WasiBody>, Driver), Error> {
+        let (method, url) = (request.method().clone(), request.uri().clone());
+        let hearing = self.witness.hear(&method, &url);
+        let request = request.map(|body| heard(body, &hearing, Side::Request));
+        let brought = match self.witness.answer(&method, &url, &self.scrub) {
+            Some(given) => rehearse(request, given).await,
+            None => self.fetch(request).await,
+        };
+        match brought {
+            Ok((response, driver)) => {
+                let (head, body) = response.into_parts();
+                hearing.head(&head);
+                let body = heard(body, &hearing, Side::Answer);
+                Ok((Response::from_parts(head, body), driver))
+            }
+            Err(error) => {
+                hearing.failed(&failure::name(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a request there and brings the response.
+    async fn fetch(
+        self,
+        request: Request<WasiBody>,
+    ) -> Result<(Response<WasiBody>, Driver), Error> {
         let until = Instant::now() + self.waits.connect;
         let connected = async {
             let places = self.places().await?;
@@ -255,6 +297,30 @@ impl Errand {
     }
 }
 
+/// Reads a request to its end, as another host would, and gives it this answer.
+async fn rehearse(
+    request: Request<WasiBody>,
+    given: Result<Exchange, String>,
+) -> Result<(Response<WasiBody>, Driver), Error> {
+    request.into_body().collect().await?;
+    let given = given.map_err(|why| Error::InternalError(Some(why)))?;
+    let error = given.error.as_deref().map(failure::named);
+    let Some(answer) = given.answer else {
+        return Err(error.unwrap_or(Error::HttpResponseIncomplete));
+    };
+    let odd = |error: http::Error| Error::InternalError(Some(error.to_string()));
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    let pieces = [Ok(Frame::data(answer.body.0))]
+        .into_iter()
+        .chain(error.map(Err));
+    let body = StreamBody::new(futures_util::stream::iter(pieces));
+    let response = response.body(body.boxed_unsync()).map_err(odd)?;
+    Ok((response, Box::pin(async { Ok(()) })))
+}
+
 type Sent = Result<
     (
         Response<WasiBody>,
@@ -299,10 +365,10 @@ impl WasiHttpHooks for Calls {
     }
 
     fn p2_error_from_tls(&mut self, error: &io::Error) -> ErrorCode {
-        use tokio_rustls::rustls::Error as Tls;
-        match error.get_ref().and_then(|error| error.downcast_ref()) {
-            Some(Tls::InvalidCertificate(_)) => ErrorCode::TlsCertificateError,
-            _ => ErrorCode::TlsProtocolError,
+        if failure::is_certificate(error) {
+            ErrorCode::TlsCertificateError
+        } else {
+            ErrorCode::TlsProtocolError
         }
     }
 }

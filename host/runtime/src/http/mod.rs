@@ -8,6 +8,8 @@ mod body;
 mod calls;
 mod destination;
 mod exchange;
+mod failure;
+mod hearing;
 mod lookup;
 mod tls;
 

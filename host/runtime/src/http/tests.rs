@@ -71,7 +71,15 @@ fn calls(outbound: &Outbound, grants: Grants) -> Calls {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         deadline: Instant::now() + Duration::from_secs(600),
     };
-    Calls::new(outbound.clone(), Arc::new(grants), handler, log, caller)
+    Calls::new(
+        outbound.clone(),
+        Arc::new(grants),
+        handler,
+        Arc::default(),
+        log,
+        caller,
+        crate::witness::Witness::new(None),
+    )
 }
 
 /// Calls that may reach the servers of a test, by their addresses.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use waystation_core::{StateKeys, StateValue};
 
 pub use keyvalue::Bucket;
-pub(crate) use staging::Staging;
+pub(crate) use staging::{Staged, Staging};
 
 /// Where attempts read durable state.
 #[async_trait]

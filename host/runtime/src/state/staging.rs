@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use waystation_core::{
-    KeyListing, KeyRead, KeyWrite, StateAccess, StateValue, StateVersion, limits,
+    Held, KeyListing, KeyRead, KeyWrite, StateAccess, StateImage, StateValue, StateVersion, limits,
 };
 
 use super::{State, StateError};
@@ -35,6 +35,8 @@ struct Namespace {
     /// The last key of each page that was listed and has a next one; a cursor is
     /// an index into it.
     pages: Vec<String>,
+    /// The keys that the host listed.
+    listed: Vec<String>,
 }
 
 /// What the attempt knows of a key.
@@ -88,13 +90,9 @@ impl Staging {
     }
 
     /// Ends the attempt: what it read and staged. The next one begins with nothing.
-    pub(crate) fn take(&mut self) -> StateAccess {
+    pub(crate) fn take(&mut self) -> Staged {
         self.used = Used::default();
-        let mut access = StateAccess::default();
-        for (name, namespace) in std::mem::take(&mut self.namespaces) {
-            namespace.into_access(&name, &mut access);
-        }
-        access
+        Staged(std::mem::take(&mut self.namespaces))
     }
 
     /// The value of a key, as this attempt sees it.
@@ -188,11 +186,81 @@ impl Staging {
         let listed = self.state.keys(namespace, after.as_deref(), limit).await?;
         // A later page at another version is a conflict, which shows at the first one's.
         known.listing.get_or_insert(listed.version);
+        // As many as are kept of what an attempt saw; it may list far more.
+        let room = limits::STATE_KEYS_MAX.saturating_sub(known.listed.len());
+        let kept = listed.keys.iter().take(room + 1).cloned();
+        known.listed.extend(kept);
         let last = listed.keys.last().cloned();
         let last = last.filter(|_| listed.keys.len() >= limit);
         let keys = known.merged(listed.keys, after.as_deref(), last.as_deref());
         let next = last.map(|last| known.cursor(last)).transpose()?;
         Ok(Page { keys, next })
+    }
+}
+
+/// What an attempt read and staged.
+#[derive(Default)]
+pub(crate) struct Staged(BTreeMap<String, Namespace>);
+
+impl Staged {
+    /// As it is settled with the outcome.
+    pub(crate) fn into_access(self) -> StateAccess {
+        let mut access = StateAccess::default();
+        for (name, namespace) in self.0 {
+            namespace.into_access(&name, &mut access);
+        }
+        access
+    }
+
+    /// What it read, within the bounds of what is kept, and whether that is not all.
+    pub(crate) fn image(&self) -> (StateImage, bool) {
+        let mut image = StateImage::default();
+        let mut left = limits::SEEN_STATE_BYTES_MAX;
+        let mut is_cut = false;
+        let mut say = |namespace: &str, key: &str, held: Held| {
+            let length = match &held {
+                Held::Value(value) => value.len(),
+                Held::Absent | Held::Unread => 0,
+            };
+            let names = namespace.len() + key.len();
+            let held = if names + length > left {
+                Held::Unread
+            } else {
+                held
+            };
+            is_cut |= names + length > left;
+            left = left.saturating_sub(names + length);
+            if left > 0 {
+                image.set(namespace, key, held);
+            }
+        };
+        for (name, namespace) in &self.0 {
+            for key in namespace.listed.iter().take(limits::STATE_KEYS_MAX) {
+                say(name, key, Held::Unread);
+            }
+            for (key, known) in &namespace.keys {
+                match &known.read {
+                    Some(Some(read)) => say(name, key, Held::Value(read.value.clone())),
+                    Some(None) => say(name, key, Held::Absent),
+                    None => {}
+                }
+            }
+        }
+        is_cut |= self
+            .0
+            .values()
+            .any(|it| it.listed.len() > limits::STATE_KEYS_MAX);
+        (image, is_cut)
+    }
+
+    /// What it wants to write.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&str, &str, Option<&Bytes>)> {
+        self.0.iter().flat_map(|(name, namespace)| {
+            namespace.keys.iter().filter_map(|(key, known)| {
+                let write = known.write.as_ref()?;
+                Some((name.as_str(), key.as_str(), write.as_ref()))
+            })
+        })
     }
 }
 

@@ -94,7 +94,7 @@ async fn a_value_that_was_read_stays_the_same_and_its_version_is_recorded_once()
     memory.set("b", "new");
     assert_eq!(get(&mut staging, "a").await.as_deref(), Some("old"));
     assert_eq!(get(&mut staging, "b").await, None);
-    let access = staging.take();
+    let access = staging.take().into_access();
     assert_eq!(access.reads, [read("a", 1), read("b", 0)]);
     assert_eq!(access.writes, []);
 }
@@ -108,7 +108,7 @@ async fn an_attempt_sees_its_own_writes_and_only_the_last_one_is_settled() {
     assert_eq!(get(&mut staging, "a").await.as_deref(), Some("2"));
     put(&mut staging, "a", None);
     assert_eq!(get(&mut staging, "a").await, None);
-    let access = staging.take();
+    let access = staging.take().into_access();
     assert_eq!(access.reads, [], "it saw nothing of the host");
     assert_eq!(access.writes, [write("a", None)]);
     let stored = memory.values.lock().unwrap().get("a").cloned().unwrap();
@@ -124,10 +124,10 @@ async fn the_next_attempt_begins_with_nothing_of_the_former() {
     let mut staging = Staging::new(memory.clone());
     get(&mut staging, "a").await;
     put(&mut staging, "a", Some("mine"));
-    staging.take();
+    staging.take().into_access();
     memory.set("a", "new");
     assert_eq!(get(&mut staging, "a").await.as_deref(), Some("new"));
-    assert_eq!(staging.take().reads, [read("a", 2)]);
+    assert_eq!(staging.take().into_access().reads, [read("a", 2)]);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn an_increment_reads_a_decimal_number_and_stages_the_sum() {
         increment("bad", 1).await,
         Err(Refusal::NotANumber.to_string())
     );
-    let access = staging.take();
+    let access = staging.take().into_access();
     let reads = [read("a", 1), read("bad", 3), read("max", 2), read("new", 0)];
     assert_eq!(access.reads, reads);
     let max = "18446744073709551615";
@@ -175,7 +175,7 @@ async fn a_listing_has_the_keys_of_the_host_and_those_staged() {
         namespace: SPACE.into(),
         version: 2,
     };
-    assert_eq!(staging.take().listings, [listing]);
+    assert_eq!(staging.take().into_access().listings, [listing]);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn pages_hold_each_key_once_and_record_the_version_of_the_first() {
     let mut expected = keys;
     expected.insert(1_001, "01000a".into());
     assert_eq!(listed, expected);
-    assert_eq!(staging.take().listings[0].version, 2_001);
+    assert_eq!(staging.take().into_access().listings[0].version, 2_001);
 }
 
 #[tokio::test]

@@ -1,0 +1,330 @@
+//! What an attempt sees of time, chance and other hosts. All of it is kept until
+//! the attempt ends; in a rehearsal it is also given.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _, TryRng};
+use wasmtime_wasi::clocks::{MonotonicClock, WallClock};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
+use waystation_core::{Answer, Asked, Content, Exchange, Moment, Readings, Seeds, limits};
+
+use crate::rehearsal::Given;
+use crate::scrub::{Cut, Scrub};
+
+/// Keeps what an attempt sees. Nothing is allocated before it sees something.
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Witness(Arc<Mutex<Inner>>);
+
+struct Inner {
+    seen: Sight,
+    secure: Option<Box<ChaCha20Rng>>,
+    insecure: Option<Box<ChaCha20Rng>>,
+    /// What a rehearsal gives instead of the real thing.
+    given: Option<Given>,
+}
+
+/// What was seen.
+#[derive(Default)]
+pub(crate) struct Sight {
+    readings: Readings,
+    seed: Option<[u8; 32]>,
+    instance: [u8; 16],
+    http: Vec<Heard>,
+    http_bytes: usize,
+    is_cut: bool,
+}
+
+/// One request and what came of it.
+#[derive(Default)]
+struct Heard {
+    method: String,
+    url: String,
+    asked: Vec<Bytes>,
+    status: Option<u16>,
+    headers: Vec<(String, Bytes)>,
+    answered: Vec<Bytes>,
+    error: Option<String>,
+}
+
+/// A request that is under way.
+#[derive(Clone)]
+pub(crate) struct Hearing {
+    witness: Witness,
+    /// Its place among those of the attempt.
+    index: usize,
+}
+
+/// The two ends of an exchange.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    Request,
+    Answer,
+}
+
+impl Witness {
+    pub(crate) fn new(given: Option<Given>) -> Self {
+        let seeds = given.as_ref().and_then(|given| given.seeds);
+        let mut inner = Inner {
+            seen: Sight::default(),
+            secure: None,
+            insecure: None,
+            given,
+        };
+        inner.seen.instance = seeds.map_or_else(rand::random, |seeds| seeds.instance);
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    /// Has an instance see through this.
+    pub(crate) fn surround(&self, wasi: &mut WasiCtxBuilder) {
+        wasi.wall_clock(Wall(self.clone(), WallClock::new()))
+            .monotonic_clock(Monotonic(self.clone(), MonotonicClock::new()))
+            .secure_random(Chance(self.clone(), Kind::Secure))
+            .insecure_random(Chance(self.clone(), Kind::Insecure))
+            .insecure_random_seed(u128::from_le_bytes(self.lock().seen.instance));
+    }
+
+    /// Begins another attempt of the same instance.
+    pub(crate) fn begin(&self) {
+        self.take();
+    }
+
+    /// Ends the attempt: what it saw.
+    pub(crate) fn take(&self) -> Sight {
+        let mut inner = self.lock();
+        let instance = inner.seen.instance;
+        inner.secure = None;
+        inner.insecure = None;
+        std::mem::replace(
+            &mut inner.seen,
+            Sight {
+                instance,
+                ..Sight::default()
+            },
+        )
+    }
+
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.lock().given.is_some()
+    }
+
+    /// A request is made.
+    pub(crate) fn hear(&self, method: &http::Method, url: &http::Uri) -> Hearing {
+        let mut inner = self.lock();
+        let heard = Heard {
+            method: method.to_string(),
+            url: url.to_string(),
+            ..Heard::default()
+        };
+        let fits = inner.seen.take_room(heard.url.len());
+        inner
+            .seen
+            .http
+            .push(if fits { heard } else { Heard::default() });
+        Hearing {
+            witness: self.clone(),
+            index: inner.seen.http.len() - 1,
+        }
+    }
+
+    /// What a rehearsal answers to a request; none if it goes out.
+    pub(crate) fn answer(
+        &self,
+        method: &http::Method,
+        url: &http::Uri,
+        scrub: &Scrub,
+    ) -> Option<Result<Exchange, String>> {
+        let mut inner = self.lock();
+        let given = inner.given.as_mut()?;
+        given.answer(method.as_str(), &scrub.text(url.to_string()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while it was held leaves at worst less to look at.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn rng(&mut self, kind: Kind) -> &mut ChaCha20Rng {
+        let given = self.given.as_ref().and_then(|given| given.seeds);
+        let fresh = || given.map_or_else(rand::random, |seeds| seeds.values);
+        let mut seed = *self.seen.seed.get_or_insert_with(fresh);
+        let slot = match kind {
+            Kind::Secure => &mut self.secure,
+            Kind::Insecure => {
+                // Two streams that have nothing to do with each other.
+                seed.reverse();
+                &mut self.insecure
+            }
+        };
+        slot.get_or_insert_with(|| Box::new(ChaCha20Rng::from_seed(seed)))
+    }
+}
+
+impl Sight {
+    /// What was seen, without secrets.
+    pub(crate) fn into_parts(self, scrub: &Scrub) -> (Readings, Seeds, Vec<Exchange>, bool) {
+        let seeds = Seeds {
+            values: self.seed.unwrap_or_else(rand::random),
+            instance: self.instance,
+        };
+        let http = self.http.into_iter().filter(|it| !it.method.is_empty());
+        let http = http.map(|it| it.into_exchange(scrub)).collect();
+        (self.readings, seeds, http, self.is_cut)
+    }
+
+    /// Takes room for bytes of HTTP, if there is as much.
+    fn take_room(&mut self, bytes: usize) -> bool {
+        let used = self.http_bytes.saturating_add(bytes);
+        let fits = used <= limits::SEEN_HTTP_BYTES_MAX;
+        self.is_cut |= !fits;
+        if fits {
+            self.http_bytes = used;
+        }
+        fits
+    }
+
+    fn keep<T>(list: &mut Vec<T>, value: T, is_cut: &mut bool) {
+        if list.len() < limits::SEEN_READINGS_MAX {
+            list.push(value);
+        } else {
+            *is_cut = true;
+        }
+    }
+}
+
+impl Hearing {
+    /// A piece of a body went by.
+    pub(crate) fn piece(&self, side: Side, bytes: &Bytes) {
+        self.note(bytes.len(), |heard| match side {
+            Side::Request => heard.asked.push(bytes.clone()),
+            Side::Answer => heard.answered.push(bytes.clone()),
+        });
+    }
+
+    /// The head of the answer came.
+    pub(crate) fn head(&self, head: &http::response::Parts) {
+        let fields = || head.headers.iter();
+        let size = fields().map(|(name, value)| name.as_str().len() + value.len());
+        self.note(size.sum(), |heard| {
+            heard.status = Some(head.status.as_u16());
+            let fields = fields().map(|(name, value)| {
+                let value = Bytes::copy_from_slice(value.as_bytes());
+                (name.as_str().to_owned(), value)
+            });
+            heard.headers = fields.collect();
+        });
+    }
+
+    /// It failed, or its answer ended early.
+    pub(crate) fn failed(&self, error: &str) {
+        self.note(error.len(), |heard| heard.error = Some(error.to_owned()));
+    }
+
+    fn note(&self, bytes: usize, note: impl FnOnce(&mut Heard)) {
+        let mut inner = self.witness.lock();
+        if inner.seen.take_room(bytes)
+            && let Some(heard) = inner.seen.http.get_mut(self.index)
+        {
+            note(heard);
+        }
+    }
+}
+
+impl Heard {
+    fn into_exchange(self, scrub: &Scrub) -> Exchange {
+        let clean = |bytes: &[u8]| Bytes::from(scrub.bytes(bytes, Cut::Whole).into_owned());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(&clean(bytes)).into_owned();
+        let answer = self.status.map(|status| Answer {
+            status,
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+            body: Content(clean(&self.answered.concat())),
+        });
+        let body = clean(&self.asked.concat());
+        Exchange {
+            request: Asked {
+                method: self.method,
+                url: text(self.url.as_bytes()),
+                body: (!body.is_empty()).then_some(Content(body)),
+            },
+            answer,
+            error: self.error,
+        }
+    }
+}
+
+/// The time of day.
+struct Wall(Witness, WallClock);
+
+impl HostWallClock for Wall {
+    fn resolution(&self) -> Duration {
+        self.1.resolution()
+    }
+
+    fn now(&self) -> Duration {
+        let mut inner = self.0.lock();
+        let given = inner.given.as_mut().and_then(Given::wall);
+        let now = given.unwrap_or_else(|| self.1.now());
+        let Sight {
+            readings, is_cut, ..
+        } = &mut inner.seen;
+        Sight::keep(&mut readings.wall, Moment(now), is_cut);
+        now
+    }
+}
+
+/// The clock that only goes forward.
+struct Monotonic(Witness, MonotonicClock);
+
+impl HostMonotonicClock for Monotonic {
+    fn resolution(&self) -> u64 {
+        self.1.resolution()
+    }
+
+    fn now(&self) -> u64 {
+        let mut inner = self.0.lock();
+        let given = inner.given.as_mut().and_then(Given::monotonic);
+        let now = given.unwrap_or_else(|| self.1.now());
+        let Sight {
+            readings, is_cut, ..
+        } = &mut inner.seen;
+        Sight::keep(&mut readings.monotonic, now, is_cut);
+        now
+    }
+}
+
+/// Random values.
+struct Chance(Witness, Kind);
+
+/// The two interfaces of random values.
+#[derive(Clone, Copy)]
+enum Kind {
+    Secure,
+    Insecure,
+}
+
+impl TryRng for Chance {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.lock().rng(self.1).next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.lock().rng(self.1).next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.lock().rng(self.1).fill_bytes(bytes);
+        Ok(())
+    }
+}
