@@ -21,6 +21,7 @@ mod folder;
 mod grants;
 mod ingest;
 mod load;
+mod new;
 mod outcomes;
 mod round_trip;
 mod startup;

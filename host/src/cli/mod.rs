@@ -15,6 +15,7 @@ mod dev;
 mod events;
 mod exit;
 mod handlers;
+mod new;
 mod output;
 mod publish;
 mod run;
@@ -42,6 +43,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    New(new::Args),
     Build(build::BuildArgs),
     Dev(dev::Args),
     Publish(publish::Args),
@@ -57,6 +59,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Run(args) => run::run(args),
+            Command::New(args) => new::run(&args),
             Command::Build(args) => Ok(build::run(&args)?),
             Command::Dev(args) => dev::run(args),
             Command::Publish(args) => publish::run(args),

@@ -50,3 +50,9 @@ pub fn note(text: &str) {
     // A standard error that is gone must not fail the command.
     let _ = writeln!(io::stderr(), "{}", clean::line(text));
 }
+
+/// Shows the person at the terminal a command to run, alone on its line.
+pub fn command(text: &str) {
+    // A standard error that is gone must not fail the command.
+    let _ = writeln!(io::stderr(), "  {}", clean::line(text));
+}
