@@ -17,6 +17,7 @@ mod dev;
 mod disk;
 mod doors;
 mod doors_bounds;
+mod export;
 mod folder;
 mod grants;
 mod ingest;

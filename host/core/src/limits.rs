@@ -291,6 +291,9 @@ pub const CLIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the command line waits for the whole answer to one request.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest name that `waystation export` gives to a folder.
+pub const CASE_NAME_BYTES_MAX: usize = 100;
+
 /// The longest answer that the command line reads, in bytes: what an answer may
 /// hold, with what JSON makes of it.
 pub const CLIENT_ANSWER_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;

@@ -14,6 +14,7 @@ mod deliveries;
 mod dev;
 mod events;
 mod exit;
+mod export;
 mod handlers;
 mod new;
 mod output;
@@ -49,6 +50,7 @@ enum Command {
     Publish(publish::Args),
     Handlers(handlers::Args),
     Events(events::Args),
+    Export(export::Args),
     Deliveries(deliveries::Args),
     DeadLetters(dead_letters::Args),
     Completions(completions::Args),
@@ -65,6 +67,7 @@ impl Cli {
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),
             Command::Events(args) => events::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Deliveries(args) => deliveries::run(&args),
             Command::DeadLetters(args) => dead_letters::run(&args),
             Command::Completions(args) => completions::run(&args),

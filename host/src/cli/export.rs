@@ -1,0 +1,218 @@
+//! `waystation export`: events of a running host as cases for tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use waystation_core::{Sequence, limits};
+
+use super::client::{Asking, Client};
+use super::events::attribute;
+use super::exit::Failure;
+use super::{clean, output};
+use crate::api::{Event, Tree};
+
+/// Take events out of a running host, each as a case to test a handler with
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The id or the sequence of an event
+    #[arg(value_name = "EVENT_ID", required = true)]
+    events: Vec<String>,
+    /// The folder of the cases, such as my-handler/cases
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// The file of a case that holds its event.
+const EVENT_FILE: &str = "event.json";
+
+/// An event that lies in a folder now.
+#[derive(Serialize)]
+struct Case {
+    sequence: Sequence,
+    folder: PathBuf,
+}
+
+/// Writes a folder for each event. Asks for all of them first, so that a mistake in
+/// one leaves nothing behind.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let client = args.asking.client()?;
+    let mut cases = Vec::new();
+    for event in find(&client, &args.events)? {
+        let folder = write(&args.to, &event)?;
+        let sequence = event.sequence;
+        cases.push(Case { sequence, folder });
+    }
+    args.asking.output.print(&cases, |cases| {
+        let line = |case: &Case| format!("{}\n", clean::line(&case.folder.display().to_string()));
+        cases.iter().map(line).collect()
+    })
+}
+
+/// The events, each once.
+fn find(client: &Client, ids: &[String]) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        let query = [("id", Some(id.clone()))];
+        let trees: Vec<Tree> = client.get("/api/events/tree", &query)?;
+        let found = trees.into_iter().map(|tree| tree.event);
+        events.extend(found.filter(|event| seen.insert(event.sequence)));
+    }
+    Ok(events)
+}
+
+/// Writes the event into a new folder, unless it lies in one of its name already.
+fn write(to: &Path, event: &Event) -> anyhow::Result<PathBuf> {
+    let mut text = serde_json::to_string_pretty(&Ordered(&event.event))?;
+    text.push('\n');
+    fs::create_dir_all(to).with_context(|| format!("cannot make `{}`", to.display()))?;
+    let name = name(event);
+    for number in 1.. {
+        let folder = match number {
+            1 => to.join(&name),
+            _ => to.join(format!("{name}-{number}")),
+        };
+        let file = folder.join(EVENT_FILE);
+        let cannot = || format!("cannot write `{}`", file.display());
+        match fs::create_dir(&folder) {
+            Ok(()) => {
+                fs::write(&file, text).with_context(cannot)?;
+                return Ok(folder);
+            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error).with_context(cannot);
+            }
+            Err(_) if holds(&file, event) => {
+                output::note(&format!("`{}` is there already", folder.display()));
+                return Ok(folder);
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(to.join(name))
+}
+
+/// Whether a file holds an event with the same source and id.
+fn holds(file: &Path, event: &Event) -> bool {
+    let text = fs::read(file).ok();
+    let there = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    there.is_some_and(|there| {
+        let same = |name| there.get(name) == event.event.get(name);
+        same("source") && same("id")
+    })
+}
+
+/// What happened and the id, fit for the name of a folder.
+fn name(event: &Event) -> String {
+    let event_type = attribute(event, "type");
+    let is_version = |word: &&str| {
+        let number = word.strip_prefix('v').unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    let mut words = event_type.rsplit('.').filter(|word| !is_version(word));
+    let what = words.next().unwrap_or(&event_type);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fit = |c: char| if allowed(c) { c } else { '-' };
+    let name = format!("{what}-{}", attribute(event, "id"));
+    let name = name.chars().map(fit).take(limits::CASE_NAME_BYTES_MAX);
+    let name: String = name.collect();
+    name.trim_start_matches(['.', '-']).to_owned()
+}
+
+/// An event in the order in which people write it: what it is, then its data.
+struct Ordered<'a>(&'a Value);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const FIRST: [&str; 8] = [
+            "specversion",
+            "id",
+            "source",
+            "type",
+            "subject",
+            "time",
+            "datacontenttype",
+            "dataschema",
+        ];
+        let Value::Object(members) = self.0 else {
+            return self.0.serialize(serializer);
+        };
+        let is_data = |name: &str| name == "data" || name == "data_base64";
+        let mut map = serializer.serialize_map(Some(members.len()))?;
+        for name in FIRST {
+            if let Some(value) = members.get(name) {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        let others = members
+            .iter()
+            .filter(|(name, _)| !FIRST.contains(&name.as_str()));
+        let (data, extensions): (Vec<_>, Vec<_>) = others.partition(|(name, _)| is_data(name));
+        for (name, value) in extensions.into_iter().chain(data) {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(source: &str, event_type: &str, id: &str) -> Event {
+        serde_json::from_value(json!({
+            "sequence": 7, "accepted": "2026-01-31T12:00:00.000Z", "depth": 0,
+            "event": {
+                "specversion": "1.0", "id": id, "source": source, "type": event_type,
+                "correlationid": "c", "data": {"n": 1}, "datacontenttype": "application/json",
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_folder_is_named_after_what_happened() {
+        let check = |event_type: &str, id: &str, expected: &str| {
+            assert_eq!(name(&event("/s", event_type, id)), expected);
+        };
+        check("com.example.orders.paid.v1", "order-1", "paid-order-1");
+        check("com.example.orders.paid", "shop.1.ab", "paid-shop.1.ab");
+        check("v1", "1", "v1-1");
+        check("a./../v2", "../../etc/passwd", "v2-..-..-etc-passwd");
+        check("a.b", "ä b\n", "b---b-");
+        let long = name(&event("/s", "a.b", &"x".repeat(1_000)));
+        assert_eq!(long.len(), limits::CASE_NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn no_case_is_overwritten_and_none_is_there_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("cases");
+        let read = |case: &Path| fs::read_to_string(case.join(EVENT_FILE)).unwrap();
+        let first = write(&to, &event("/a", "x.paid.v1", "1")).unwrap();
+        assert_eq!(first, to.join("paid-1"));
+        assert_eq!(
+            read(&first),
+            "{\n  \"specversion\": \"1.0\",\n  \"id\": \"1\",\n  \"source\": \"/a\",\n  \
+             \"type\": \"x.paid.v1\",\n  \"datacontenttype\": \"application/json\",\n  \
+             \"correlationid\": \"c\",\n  \"data\": {\n    \"n\": 1\n  }\n}\n"
+        );
+        let other = write(&to, &event("/b", "x.paid.v1", "1")).unwrap();
+        assert_eq!(other, to.join("paid-1-2"));
+        fs::write(first.join("expected.json"), "{}").unwrap();
+        assert_eq!(write(&to, &event("/a", "x.paid.v1", "1")).unwrap(), first);
+        assert_eq!(write(&to, &event("/b", "x.paid.v1", "1")).unwrap(), other);
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
+        assert!(first.join("expected.json").exists());
+    }
+}
