@@ -10,7 +10,7 @@ fn what_is_no_handler_is_refused_with_its_reason() {
     let site = Site::with(&["counter"]);
     site.drop_in("text", b"this is no component");
     site.drop_in("native", b"\x7fELF\x02\x01\x01\0");
-    site.drop_in("stranger", &guests::component("not-a-handler"));
+    site.drop_in("stranger", guests::EMPTY_COMPONENT);
     site.drop_in("greedy", &guests::component("asks-too-much"));
     site.drop_in("mute", &guests::component("bad-describe"));
     std::fs::write(site.handlers().join("old.cwasm"), b"x").unwrap();

@@ -100,6 +100,27 @@ fn a_handler_in_rust_may_publish_nothing() {
 }
 
 #[test]
+fn a_package_without_a_handler_is_not_built_silently() {
+    let sdk = root().join("guest-sdk");
+    let sdk = sdk.to_str().unwrap();
+    let package = package("new-empty", &["--lang", "rust", "--on", ON, "--sdk", sdk]);
+    fs::copy(root().join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
+    fs::write(package.join("src/lib.rs"), "").unwrap();
+    let mut build = waystation();
+    build.arg("build").current_dir(&package);
+    build.env("CARGO_TARGET_DIR", guests::scratch().join("new/target"));
+    let output = build.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = text(&output);
+    assert!(
+        text.contains("`new-empty` compiles, but it is no handler"),
+        "{text}"
+    );
+    assert!(text.contains("\n    #[handler(on = "), "{text}");
+    assert!(!package.join("handlers/new-empty.wasm").exists());
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said_with_what_to_write() {
     let folder = tempfile::tempdir().unwrap();
     let check = |arguments: &[&str], expected: &[&str]| {

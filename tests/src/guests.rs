@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// A sound component that exports nothing, so no handler.
+pub const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
 /// The folder that holds the build output of this profile: the parent of `deps`,
 /// where tests lie, and of the binaries.
 pub fn profile() -> PathBuf {

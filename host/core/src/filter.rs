@@ -78,6 +78,26 @@ impl TypePattern {
         }
     }
 
+    /// What looks like a mistake in it, for people: that it is allowed does not make
+    /// it what its author meant.
+    pub fn oddity(&self) -> Option<String> {
+        let text = self.to_string();
+        if let Some(space) = text.chars().find(|c| c.is_whitespace()) {
+            return Some(format!(
+                "`{text}` has a space (U+{:04X}) in it",
+                u32::from(space)
+            ));
+        }
+        if !text.contains('.') {
+            return Some(format!(
+                "`{text}` has no dot: a type is a name such as `com.example.orders.paid.v1`"
+            ));
+        }
+        let lower = text.to_lowercase();
+        (lower != text)
+            .then(|| format!("`{text}` has upper-case letters, which count: it is not `{lower}`"))
+    }
+
     /// Whether every type that `other` matches is matched by this pattern too.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
@@ -133,6 +153,21 @@ mod tests {
 
     fn pattern(text: &str) -> TypePattern {
         TypePattern::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_looks_like_a_mistake_is_pointed_out() {
+        let check = |text: &str, expected: &str| {
+            let found = TypePattern::try_from(text.to_owned()).unwrap().oddity();
+            let found = found.unwrap_or_default();
+            assert!(found.contains(expected), "{text}: {found}");
+            assert_eq!(found.is_empty(), expected.is_empty(), "{text}: {found}");
+        };
+        check("com.example.orders.paid.v1", "");
+        check("com.example.*", "");
+        check("paid", "no dot");
+        check("com.Example.paid", "not `com.example.paid`");
+        check("com.example.paid ", "U+0020");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod board;
 pub mod document;
 mod entry;
 mod error;
+mod first_sight;
 mod folder;
 mod generation;
 mod grants;
@@ -34,6 +35,7 @@ mod watch;
 
 pub use approvals::ApprovalsError;
 pub use error::{ApproveError, Error};
+pub use first_sight::{FirstSight, FirstSightError};
 pub use folder::Folder;
 pub use handle::Handle;
 pub use loader::{LoadError, Loader};

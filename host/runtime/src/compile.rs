@@ -53,7 +53,7 @@ pub(crate) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>
 }
 
 /// The bytes of a component, which a core module with WIT metadata becomes here.
-fn componentise(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
+pub(crate) fn componentise(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     match Kind::of(bytes)? {
         Kind::Component => Ok(bytes.into()),
         Kind::Module => wit_component::ComponentEncoder::default()

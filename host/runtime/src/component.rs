@@ -202,7 +202,7 @@ impl Component {
 }
 
 /// The export that makes a component a handler.
-const HANDLER: &str = "waystation:events/handler@0.1.0";
+pub(crate) const HANDLER: &str = "waystation:events/handler@0.1.0";
 
 fn cached(engine: &Engine, digest: Digest) -> Option<Code> {
     let cache = engine.cache.as_ref()?;

@@ -24,6 +24,7 @@ mod rehearsal;
 mod sandbox;
 mod scrub;
 mod state;
+mod surface;
 mod witness;
 
 pub use attempt::{Ended, Request, Seen};
@@ -36,3 +37,4 @@ pub use http::{Lookup, Outbound};
 pub use memory_reset::MemoryReset;
 pub use rehearsal::{Rehearsal, StateChange, World};
 pub use state::{State, StateError};
+pub use surface::Surface;

@@ -44,6 +44,11 @@ pub(crate) fn refused(engine: &wasmtime::Engine, component: &Component) -> Vec<S
         .component_type()
         .imports(engine)
         .map(|(name, _)| name.to_owned())
-        .filter(|name| !OFFERED.iter().any(|offered| name.starts_with(offered)))
+        .filter(|name| !is_offered(name))
         .collect()
+}
+
+/// Whether a handler may import what has this name.
+pub(crate) fn is_offered(import: &str) -> bool {
+    OFFERED.iter().any(|offered| import.starts_with(offered))
 }

@@ -13,8 +13,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use waystation_runtime::Surface;
 
 pub use package::{Package, find as find_packages};
 
@@ -76,6 +77,7 @@ pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
         .map(|package| toolchains.build(package, out))
         .collect()
 }
+
 /// The tools of each language, found when the first package needs them.
 #[derive(Default)]
 pub struct Toolchains {
@@ -92,6 +94,7 @@ impl Toolchains {
     pub fn build(&mut self, package: &Package, out: &Path) -> Result<Built> {
         let started = Instant::now();
         let component = self.compile(package)?;
+        check(package, &component)?;
         let path = out.join(format!("{}.wasm", component.name));
         put(&component.file, &path).with_context(|| format!("cannot write {}", path.display()))?;
         let component = Built {
@@ -124,6 +127,20 @@ fn found<T>(slot: &mut Option<T>, find: impl FnOnce() -> Result<T>) -> Result<&T
         *slot = Some(find()?);
     }
     slot.as_ref().context("there is no toolchain")
+}
+
+/// A package may well compile to something else than a handler, which a host would
+/// only refuse.
+fn check(package: &Package, component: &Component) -> Result<()> {
+    let file = &component.file;
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(
+        Surface::of(&bytes)?.is_handler(),
+        "`{}` compiles, but it is no handler: {}",
+        component.name,
+        package.language.how_to_be_a_handler()
+    );
+    Ok(())
 }
 
 /// Puts a whole file in place at once: a host may be watching the folder.

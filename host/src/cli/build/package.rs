@@ -38,6 +38,17 @@ impl Language {
         }
     }
 
+    /// What an author writes to make a handler of a function.
+    pub fn how_to_be_a_handler(self) -> &'static str {
+        match self {
+            Self::Rust => {
+                "no function has the attribute\n#[handler(on = \"com.example.orders.paid.v1\")]"
+            }
+            Self::JavaScript => "its module exports no handler made by `defineHandler`",
+            Self::Python => "no function has the decorator `@handler`",
+        }
+    }
+
     fn of(dir: &Path) -> Result<Option<Self>> {
         for language in Self::ALL {
             let manifest = dir.join(language.manifest());
