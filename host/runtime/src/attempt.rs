@@ -7,6 +7,7 @@ use waystation_core::{
 };
 
 use crate::sandbox::Sandbox;
+use crate::trap;
 
 /// What an attempt is given.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,10 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
     }
     let mut text = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         Some(exit) => format!("the handler ended itself with status {}", exit.0),
-        None => error.root_cause().to_string(),
+        None => match error.downcast_ref::<wasmtime::Trap>() {
+            Some(trap) => trap::in_words(*trap),
+            None => error.root_cause().to_string(),
+        },
     };
     text = with_stderr(text, sandbox);
     for frame in frames(error) {
@@ -76,6 +80,8 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
 fn with_stderr(text: String, sandbox: &Sandbox) -> String {
     let said = sandbox.log().stderr_tail();
     match panic_message(&said) {
+        // A panic ends in a trap, which says nothing more.
+        Some(panic) if text == trap::in_words(wasmtime::Trap::UnreachableCodeReached) => panic,
         Some(panic) => format!("{panic}\n{text}"),
         None if said.is_empty() => text,
         None => format!("{text}\n{said}"),

@@ -25,6 +25,7 @@ mod sandbox;
 mod scrub;
 mod state;
 mod surface;
+mod trap;
 mod witness;
 
 pub use attempt::{Ended, Request, Seen};

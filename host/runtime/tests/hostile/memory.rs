@@ -14,7 +14,7 @@ async fn recursion_without_end() {
         Code::Trap,
     )
     .await;
-    assert!(reason.contains("call stack exhausted"), "{reason}");
+    assert!(reason.contains("stack is full"), "{reason}");
     assert!(
         reason.matches("\n  at ").count() <= limits::BACKTRACE_FRAMES_MAX,
         "{reason}"
