@@ -11,6 +11,11 @@ use crate::HandlerError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawData(pub Option<Vec<u8>>);
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the data of an event",
+    label = "it does not derive `Deserialize`",
+    note = "derive it: `#[derive(serde::Deserialize)]`; or take `RawData` for what is not JSON"
+)]
 /// What the data of an event can be decoded to: each type that serde can read
 /// from JSON, and [`RawData`].
 pub trait FromData: Sized {
@@ -33,11 +38,7 @@ impl FromData for RawData {
 }
 
 impl<T: DeserializeOwned> FromData for T {
-    fn from_data(
-        _: &str,
-        content_type: Option<&str>,
-        data: RawData,
-    ) -> Result<Self, HandlerError> {
+    fn from_data(_: &str, content_type: Option<&str>, data: RawData) -> Result<Self, HandlerError> {
         if !content_type.is_none_or(is_json) {
             return Err(HandlerError::reject(
                 "the handler wants JSON, but the event's datacontenttype is another media type",
@@ -167,10 +168,7 @@ mod tests {
         );
         check("[1]", "data[0]: expected a sequence (line 1 column 2)");
         check("7", "data: expected struct Order (line 1 column 1)");
-        check(
-            "{\"lines\":",
-            "data.lines: expected JSON (line 1 column 9)",
-        );
+        check("{\"lines\":", "data.lines: expected JSON (line 1 column 9)");
         check(
             "{\"lines\":[]} secret",
             "data: expected JSON (line 1 column 14)",

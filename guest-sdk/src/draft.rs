@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 /// # fn example(ctx: &mut Context) -> Result<(), EncodeError> {
 /// ctx.publish("com.example.stock.reserved.v1", &["sku-1"])?
 ///     .subject("order-17")
-///     .extension("partitionkey", "order-17");
+///     .partition_key("order-17")
+///     .schema("https://example.com/schemas/reserved-v1.json")
+///     .extension("tenant", "north");
 /// # Ok(())
 /// # }
 /// ```
@@ -88,6 +90,12 @@ impl Draft {
     pub fn schema(&mut self, schema: impl Into<String>) -> &mut Self {
         self.data_schema = Some(schema.into());
         self
+    }
+
+    /// Sets the extension `partitionkey`: handlers with `order = "key"` handle
+    /// events of the same key one at a time and in order.
+    pub fn partition_key(&mut self, key: impl Into<String>) -> &mut Self {
+        self.extension("partitionkey", key)
     }
 
     /// Sets an extension attribute. A name has lower-case letters and digits

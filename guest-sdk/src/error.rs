@@ -44,6 +44,14 @@ impl HandlerError {
         }
     }
 
+    /// A sidecar may subscribe a handler to types that its enum has no variant for.
+    #[doc(hidden)]
+    pub fn unknown_type(event_type: &str) -> Self {
+        Self::reject(format!(
+            "the handler has no variant for events of the type `{event_type}`"
+        ))
+    }
+
     /// The same failure, to be tried again, but not before so long.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {

@@ -18,8 +18,23 @@ pub trait Handler {
     fn handle(event: Event<RawData>, ctx: &mut Context) -> Result<(), HandlerError>;
 }
 
+/// Types of events whose data is one Rust type, so that a handler of it needs no `on`.
+///
+/// [`Events`](derive@crate::Events) implements it for an enum.
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{Self}` needs the types of its events",
+    label = "it has no types of its own",
+    note = "name them in the attribute: `on = \"com.example.thing-happened.v1\"`",
+    note = "or take an enum that derives `Events`, with a variant for each type"
+)]
+pub trait EventTypes {
+    /// The types: exact, or prefixes that end in `.*`.
+    const TYPES: &'static [&'static str];
+}
+
 /// Whether a type is the pattern, or begins with it if it ends in `.*`.
-pub(crate) fn matches(pattern: &str, event_type: &str) -> bool {
+#[doc(hidden)]
+pub fn matches(pattern: &str, event_type: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => event_type.starts_with(prefix),
         None => pattern == event_type,

@@ -9,7 +9,6 @@ pub use error::{HttpError, HttpFault};
 pub use request::Request;
 pub use response::Response;
 
-
 pub(crate) use request::Parts;
 pub(crate) use response::Received;
 pub(crate) use url::Url;

@@ -96,8 +96,50 @@ pub use descriptor::{Descriptor, Instances, Order};
 pub use draft::{Draft, EncodeError};
 pub use error::{HandlerError, ResultExt};
 pub use event::Event;
-pub use handler::Handler;
+#[doc(hidden)]
+pub use handler::matches;
+pub use handler::{EventTypes, Handler};
 pub use http::{Http, HttpError, HttpFault, Request, Response};
 pub use state::{State, StateError};
 pub use tracing;
+/// Makes an enum the data of events of several types, so that one handler takes
+/// them all: each variant has the type of its events, and their data.
+///
+/// ```
+/// use serde::Deserialize;
+/// use waystation_sdk::{Context, Event, Events, HandlerError, handler, testing};
+///
+/// #[derive(Deserialize)]
+/// struct Paid {
+///     cents: u64,
+/// }
+///
+/// #[derive(Events)]
+/// enum OrderEvent {
+///     #[on("com.example.orders.paid.v1")]
+///     Paid(Paid),
+///     /// Nothing of its data is of interest.
+///     #[on("com.example.orders.cancelled.v1")]
+///     Cancelled,
+/// }
+///
+/// /// Keeps what each order has brought.
+/// #[handler(state = "takings", order = "key")]
+/// fn takings(event: Event<OrderEvent>, ctx: &mut Context) -> Result<(), HandlerError> {
+///     let takings = ctx.state("takings")?;
+///     let order = event.subject.as_deref().unwrap_or("unknown");
+///     match event.data {
+///         OrderEvent::Paid(paid) => takings.set(order, &paid.cents)?,
+///         OrderEvent::Cancelled => takings.delete(order)?,
+///     }
+///     Ok(())
+/// }
+///
+/// let mut world = testing::World::new();
+/// let paid = testing::event("com.example.orders.paid.v1", &serde_json::json!({ "cents": 700 }));
+/// world.deliver::<takings>(paid).assert_ack();
+/// assert_eq!(world.state::<u64>("takings", "unknown"), Some(700));
+/// ```
+///
+pub use waystation_macros::Events;
 pub use waystation_macros::handler;

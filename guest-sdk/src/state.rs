@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::data;
 use crate::outside::Bucket;
 
 /// One namespace of durable state, from [`Context::state`](crate::Context::state).
@@ -77,10 +78,7 @@ impl State {
         let Some(bytes) = self.get_bytes(key)? else {
             return Ok(None);
         };
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| error.to_string())
-            .and_then(|value| json.end().map(|()| value).map_err(|e| e.to_string()));
+        let value = data::from_json(&bytes, "value");
         value.map(Some).map_err(|reason| StateError::Decode {
             key: key.to_owned(),
             reason,
@@ -130,6 +128,54 @@ impl State {
     /// When the value is no number, or the sum is too large for one.
     pub fn increment(&self, key: &str, by: u64) -> Result<u64, StateError> {
         self.bucket.increment(key, by)
+    }
+
+    /// Writes a value as JSON, once the handler returns `Ok`, if it is the expected
+    /// one now; None is no value. Says whether it was.
+    ///
+    /// The host notices what other attempts change meanwhile, so this is not needed
+    /// to be safe from them: to change a value, [`update`](Self::update) it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`set`](Self::set).
+    pub fn compare_and_swap<T: DeserializeOwned + PartialEq + Serialize>(
+        &self,
+        key: &str,
+        expected: Option<&T>,
+        new: &T,
+    ) -> Result<bool, StateError> {
+        let is_expected = self.get::<T>(key)?.as_ref() == expected;
+        if is_expected {
+            self.set(key, new)?;
+        }
+        Ok(is_expected)
+    }
+
+    /// Changes a value, which is the type's default while there is none, once the
+    /// handler returns `Ok`. Gives it as it is then.
+    ///
+    /// ```
+    /// # use std::collections::BTreeSet;
+    /// # use waystation_sdk::{Context, HandlerError};
+    /// # fn example(ctx: &Context) -> Result<(), HandlerError> {
+    /// let open = ctx.state("orders")?.update("open", |open: &mut BTreeSet<String>| {
+    ///     open.insert("order-17".to_owned());
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`set`](Self::set).
+    pub fn update<T: Default + DeserializeOwned + Serialize>(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut T),
+    ) -> Result<T, StateError> {
+        let mut value = self.get(key)?.unwrap_or_default();
+        change(&mut value);
+        self.set(key, &value)?;
+        Ok(value)
     }
 
     /// All keys, in order.

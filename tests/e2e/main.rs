@@ -10,6 +10,7 @@
     reason = "these are tests"
 )]
 
+mod calls;
 mod cli;
 mod compile;
 mod crash;

@@ -68,6 +68,19 @@ pub fn wants(asks: &str) -> Vec<u8> {
     bytes
 }
 
+/// The `calling` fixture, asking to call a server of this machine.
+pub fn calling(authority: &str) -> Vec<u8> {
+    const MARK: &[u8] = b"127.0.0.1:00000";
+    assert_eq!(authority.len(), MARK.len(), "`{authority}`");
+    let mut bytes = component("calling");
+    let at = bytes
+        .windows(MARK.len())
+        .position(|window| window == MARK)
+        .expect("the mark of the calling fixture");
+    bytes[at..][..MARK.len()].copy_from_slice(authority.as_bytes());
+    bytes
+}
+
 /// Writes a component beside its place and renames it, so that no reader sees
 /// half of it.
 pub fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {

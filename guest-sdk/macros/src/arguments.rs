@@ -1,6 +1,5 @@
 //! What stands between the parentheses of `#[handler(...)]`.
 
-use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -8,6 +7,7 @@ use syn::{Expr, ExprLit, Ident, Lit, Token, bracketed};
 
 /// The arguments of the attribute.
 pub struct Arguments {
+    /// Empty: the type of the data has them.
     pub on: Vec<Text>,
     pub source: Option<Text>,
     pub subject: Option<Text>,
@@ -104,12 +104,6 @@ impl Parse for Arguments {
             seen.push(argument.name.clone());
             arguments.take(argument)?;
         }
-        if arguments.on.is_empty() {
-            return Err(syn::Error::new(
-                Span::call_site(),
-                "a handler needs the types of its events: `on = \"com.example.thing-happened.v1\"`",
-            ));
-        }
         Ok(arguments)
     }
 }
@@ -117,7 +111,7 @@ impl Parse for Arguments {
 impl Arguments {
     fn take(&mut self, argument: Argument) -> syn::Result<()> {
         match argument.name.to_string().as_str() {
-            "on" => self.on = argument.patterns()?,
+            "on" => self.on = argument.required_patterns()?,
             "publishes" => self.publishes = argument.patterns()?,
             "state" => self.state = argument.texts()?,
             "config" => self.config = argument.texts()?,
@@ -128,10 +122,7 @@ impl Arguments {
             "order" => self.ordered_by_key = argument.choice("none", "key")?,
             "instances" => self.reused_instances = argument.choice("fresh", "reused")?,
             other => {
-                let message = format!(
-                    "there is no argument `{other}`; there are `on`, `source`, `subject`, \
-                     `publishes`, `state`, `config`, `secrets`, `http`, `order` and `instances`"
-                );
+                let message = format!("there is no argument `{other}`; {}", known(other));
                 return Err(syn::Error::new(argument.name.span(), message));
             }
         }
@@ -139,17 +130,62 @@ impl Arguments {
     }
 }
 
+const NAMES: [&str; 10] = [
+    "on",
+    "source",
+    "subject",
+    "publishes",
+    "state",
+    "config",
+    "secrets",
+    "http",
+    "order",
+    "instances",
+];
+
+/// What an unknown argument was meant to be, or all that there are.
+fn known(unknown: &str) -> String {
+    let bound = (unknown.chars().count() / 3).max(2);
+    let near = NAMES
+        .map(|name| (strsim::osa_distance(unknown, name), name))
+        .into_iter()
+        .filter(|(distance, _)| *distance <= bound)
+        .min();
+    match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => format!("there are `{}`", NAMES.join("`, `")),
+    }
+}
+
+/// Whether a handler can ask for events by it.
+pub fn check_pattern(pattern: &str, at: &impl Spanned) -> syn::Result<()> {
+    let stem = pattern.strip_suffix(".*").unwrap_or(pattern);
+    if stem.is_empty() || stem.contains('*') {
+        let message = format!(
+            "expected an event type such as `com.example.thing-happened.v1`, or a prefix that ends \
+             in `.*`; found `{pattern}`"
+        );
+        return Err(syn::Error::new(at.span(), message));
+    }
+    Ok(())
+}
+
 impl Argument {
+    fn required_patterns(self) -> syn::Result<Vec<Text>> {
+        if self.values.is_empty() {
+            let message = "a handler needs the types of its events: \
+                           `on = \"com.example.thing-happened.v1\"`";
+            return Err(syn::Error::new(self.name.span(), message));
+        }
+        self.patterns()
+    }
+
     fn patterns(self) -> syn::Result<Vec<Text>> {
         for value in &self.values {
             let Some(pattern) = value.literal() else {
                 continue;
             };
-            let stem = pattern.strip_suffix(".*").unwrap_or(&pattern);
-            if stem.is_empty() || stem.contains('*') {
-                let message = "an event type is exact, or a prefix that ends in `.*`";
-                return Err(syn::Error::new(value.0.span(), message));
-            }
+            check_pattern(&pattern, &value.0)?;
         }
         Ok(self.values)
     }
@@ -184,7 +220,7 @@ impl Argument {
             Some(value) if value == first => Ok(false),
             Some(value) if value == second => Ok(true),
             _ => {
-                let message = format!("it is \"{first}\" or \"{second}\"");
+                let message = format!("expected \"{first}\" or \"{second}\"");
                 Err(syn::Error::new(text.0.span(), message))
             }
         }
@@ -211,14 +247,20 @@ mod tests {
     fn a_mistake_is_shown_where_it_is() {
         check(
             r#"on = "a.b", publish = "c.d""#,
-            "there is no argument `publish`; there are `on`, `source`, `subject`, `publishes`, \
-             `state`, `config`, `secrets`, `http`, `order` and `instances`",
+            "there is no argument `publish`; did you mean `publishes`?",
             "publish",
+        );
+        check(
+            r#"on = "a.b", concurrency = "5""#,
+            "there is no argument `concurrency`; there are `on`, `source`, `subject`, `publishes`, \
+             `state`, `config`, `secrets`, `http`, `order`, `instances`",
+            "concurrency",
         );
         check(r#"on = "a.b", on = "c.d""#, "`on` is given twice", "on");
         check(
             r#"on = ["a.b", "c.*.d"]"#,
-            "an event type is exact, or a prefix that ends in `.*`",
+            "expected an event type such as `com.example.thing-happened.v1`, or a prefix that ends \
+             in `.*`; found `c.*.d`",
             r#""c.*.d""#,
         );
         check(
@@ -233,12 +275,12 @@ mod tests {
         );
         check(
             r#"on = "a.b", order = "subject""#,
-            r#"it is "none" or "key""#,
+            r#"expected "none" or "key""#,
             r#""subject""#,
         );
         check(
             r#"on = "a.b", instances = POOLED"#,
-            r#"it is "fresh" or "reused""#,
+            r#"expected "fresh" or "reused""#,
             "POOLED",
         );
         check(
@@ -254,14 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn the_types_of_the_events_are_required() {
-        for arguments in ["", r#"publishes = "a.b""#, "on = []"] {
-            let error = syn::parse_str::<Arguments>(arguments).err().unwrap();
-            assert!(
-                error.to_string().starts_with("a handler needs the types"),
-                "{error}"
-            );
-        }
+    fn a_list_of_types_is_not_empty() {
+        check(
+            "on = []",
+            "a handler needs the types of its events: `on = \"com.example.thing-happened.v1\"`",
+            "on",
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::arguments::{Arguments, Text};
@@ -10,10 +11,12 @@ use crate::function::Function;
 /// The function as it was, a type of its name that is a `Handler`, and in a
 /// component the exports.
 pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
-    let Function { item, description } = function;
+    let Function {
+        item, description, ..
+    } = function;
     let name = &item.sig.ident;
     let visibility = &item.vis;
-    let descriptor = descriptor(arguments, description);
+    let descriptor = descriptor(arguments, &function.data, description);
     let doc = format!("The handler [`{name}`]({name}()) as a type, for tests.");
     // A fault in the function's types is shown at the function, not at the attribute.
     let call = quote_spanned!(item.sig.inputs.span()=> #name(event.decode()?, ctx));
@@ -53,9 +56,9 @@ pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
     }
 }
 
-fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
-    let [on, publishes, state, config, secrets, http] = [
-        &arguments.on,
+fn descriptor(arguments: &Arguments, data: &Type, description: &str) -> TokenStream {
+    let on = on(&arguments.on, data);
+    let [publishes, state, config, secrets, http] = [
         &arguments.publishes,
         &arguments.state,
         &arguments.config,
@@ -84,7 +87,7 @@ fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
     quote! {
         ::waystation_sdk::Descriptor {
             description: #description,
-            on: &[#(#on),*],
+            on: #on,
             source: #source,
             subject: #subject,
             publishes: &[#(#publishes),*],
@@ -96,6 +99,15 @@ fn descriptor(arguments: &Arguments, description: &str) -> TokenStream {
             instances: ::waystation_sdk::Instances::#instances,
         }
     }
+}
+
+/// The types of the events: those of the attribute, else those of the data's type.
+fn on(types: &[Text], data: &Type) -> TokenStream {
+    if types.is_empty() {
+        return quote_spanned!(data.span()=> <#data as ::waystation_sdk::EventTypes>::TYPES);
+    }
+    let types = types.iter().map(|Text(text)| text);
+    quote!(&[#(#types),*])
 }
 
 fn option(text: Option<&Text>) -> TokenStream {

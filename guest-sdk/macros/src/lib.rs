@@ -1,16 +1,18 @@
-//! The attribute macro of `waystation-sdk`, which documents and re-exports it.
+//! The macros of `waystation-sdk`, which re-exports them.
 //!
 //! It reads the attribute (`arguments`) and the function (`function`) and
-//! writes what the SDK's traits need (`expand`). It knows names of the SDK as
+//! writes what the SDK's traits need (`expand`); `events` does so for an enum. It knows names of the SDK as
 //! text only: the SDK depends on this crate.
 
 mod arguments;
+mod events;
 mod expand;
 mod function;
 
 use proc_macro::TokenStream;
 
 use crate::arguments::Arguments;
+use crate::events::Events;
 use crate::function::Function;
 
 /// Makes a function the handler of its component.
@@ -31,7 +33,8 @@ use crate::function::Function;
 /// | `order = "key"` | events with the same `partitionkey`, else `subject`, one at a time and in order |
 /// | `instances = "reused"` | an instance may serve several events, one after another |
 ///
-/// Only `on` is required. A text is a literal or, but for the last two, the name of
+/// Only `on` is required, and not even that if `T` is an enum that derives
+/// [`Events`](derive@Events), which has the types. A text is a literal or, but for the last two, the name of
 /// a constant `&str`.
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, function: TokenStream) -> TokenStream {
@@ -46,4 +49,15 @@ pub fn handler(arguments: TokenStream, function: TokenStream) -> TokenStream {
             tokens
         }
     }
+}
+
+/// A type may be a prefix that ends in `.*`; the first variant whose type fits gets
+/// the event. The data of a variant is what a handler's `Event<T>` may have: a type
+/// that derives `Deserialize`, or `RawData`. The enum itself does not derive
+/// `Deserialize`.
+#[proc_macro_derive(Events, attributes(on))]
+pub fn events(item: TokenStream) -> TokenStream {
+    syn::parse::<Events>(item)
+        .map_or_else(syn::Error::into_compile_error, |events| events.expand())
+        .into()
 }

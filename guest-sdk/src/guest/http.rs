@@ -40,7 +40,7 @@ pub fn send(parts: &Parts<'_>) -> Result<Received, HttpFault> {
 
 fn request(parts: &Parts<'_>) -> Result<OutgoingRequest, HttpFault> {
     let headers = Fields::new();
-    let mut add = |name: &str, value: &str| {
+    let add = |name: &str, value: &str| {
         headers
             .append(name, value.as_bytes())
             .map_err(|_| HttpFault::Request(format!("a handler may not set the header `{name}`")))
@@ -170,9 +170,9 @@ fn fault(code: ErrorCode, grant: &str) -> HttpFault {
             "its name has no address: {}",
             error.rcode.unwrap_or_default()
         )),
-        ErrorCode::DestinationIpProhibited => because(
-            "its name leads to no public address; the operator may grant its network",
-        ),
+        ErrorCode::DestinationIpProhibited => {
+            because("its name leads to no public address; the operator may grant its network")
+        }
         ErrorCode::ConnectionRefused => because("it refused the connection"),
         ErrorCode::ConnectionLimitReached => because("the attempt made too many requests"),
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {

@@ -55,7 +55,10 @@ pub struct Parts<'a> {
     pub url: &'a Url,
     pub headers: &'a [(String, String)],
     pub body: &'a [u8],
-    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "no time passes"))]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        expect(dead_code, reason = "no time passes")
+    )]
     pub timeout: Option<Duration>,
 }
 

@@ -78,7 +78,9 @@ impl Response {
         if self.status() < 400 {
             return Ok(self);
         }
-        let seconds = self.header("retry-after").and_then(|text| text.trim().parse().ok());
+        let seconds = self
+            .header("retry-after")
+            .and_then(|text| text.trim().parse().ok());
         Err(self.error(HttpFault::Status {
             status: self.status(),
             retry_after: seconds.map(Duration::from_secs),

@@ -71,6 +71,7 @@ impl Url {
     }
 
     /// All of it.
+    #[cfg(not(target_family = "wasm"))]
     pub fn text(&self) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority, self.path_and_query)
@@ -103,7 +104,11 @@ mod tests {
         for (url, grant, path) in [
             ("https://a.example", "a.example", "/"),
             ("https://A.example:443/x", "a.example", "/x"),
-            ("https://a.example:8443/x?y=/z#f", "a.example:8443", "/x?y=/z"),
+            (
+                "https://a.example:8443/x?y=/z#f",
+                "a.example:8443",
+                "/x?y=/z",
+            ),
             ("http://a.example/x", "a.example:80", "/x"),
             ("http://a.example:8080?x", "a.example:8080", "/?x"),
             ("https://[::1]/", "[::1]", "/"),
@@ -125,7 +130,10 @@ mod tests {
             ("ftp://a.example/", "found the scheme `ftp`"),
             ("https:///x", "found no host"),
             ("https://u:p@a.example/", "found a user name in it"),
-            ("https://a.example/a b", "found ' ', which a URL has only encoded"),
+            (
+                "https://a.example/a b",
+                "found ' ', which a URL has only encoded",
+            ),
         ] {
             let error = Url::parse(url).unwrap_err();
             assert!(error.contains(found), "{error}");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::fail;
 use super::http::Call;
 use super::log::LogLine;
 use super::world::hint;
-use super::fail;
 use crate::Draft;
 
 /// How an attempt ended.
@@ -178,5 +178,7 @@ impl fmt::Display for Attempt {
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
-    bytes.map_or("none".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    bytes.map_or("none".into(), |bytes| {
+        String::from_utf8_lossy(bytes).into_owned()
+    })
 }

@@ -152,9 +152,14 @@ pub fn missing(call: &Call, answers: &[Answers]) -> String {
     let Call { method, url, .. } = call;
     let mut text = format!("the handler calls `{call}`, to which the test has no answer\n");
     for other in answers {
-        text.push_str(&format!("  it has one to `{} {}`\n", other.method, other.url));
+        text.push_str(&format!(
+            "  it has one to `{} {}`\n",
+            other.method, other.url
+        ));
     }
     text.push_str("  set one before the delivery:\n");
-    text.push_str(&format!("  world.http({method:?}, {url:?}).answer(200, &json!({{}}));"));
+    text.push_str(&format!(
+        "  world.http({method:?}, {url:?}).answer(200, &json!({{}}));"
+    ));
     text
 }

@@ -46,6 +46,9 @@ pub const GRANTS_MAX: usize = 256;
 /// The most types of all subscriptions of one handler together.
 pub const SUBSCRIPTION_TYPES_MAX: usize = 1_024;
 
+/// The longest word that "did you mean" looks at, in bytes.
+pub const HINT_BYTES_MAX: usize = 128;
+
 /// The largest component file, in bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 

@@ -1,5 +1,7 @@
 //! "Did you mean".
 
+use crate::limits;
+
 /// The word among `known` that `unknown` was most likely meant to be, if any is
 /// close: at most a third of its letters differ, or two.
 pub fn did_you_mean<'a>(
@@ -32,6 +34,12 @@ fn nearest<'a>(
     known
         .into_iter()
         .map(|word| (distance(word), word))
+    // A comparison costs the product of the lengths.
+    let is_short = |word: &str| word.len() <= limits::HINT_BYTES_MAX;
+    known
+        .into_iter()
+        .filter(|word| is_short(unknown) && is_short(word))
+        .map(|word| (strsim::osa_distance(unknown, word), word))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -47,6 +55,8 @@ mod tests {
         assert_eq!(did_you_mean("timout", known), Some("timeout"));
         assert_eq!(did_you_mean("concurency", known), Some("concurrency"));
         assert_eq!(did_you_mean("order", known), None);
+        let long = "a".repeat(limits::HINT_BYTES_MAX + 1);
+        assert_eq!(did_you_mean(&long, [long.as_str()]), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! From drafts to events.
 
-use waystation_core::{Code, DeliveryId, Draft, Failure, Settings, Timestamp, limits};
+use waystation_core::{
+    Code, DeliveryId, Draft, Failure, Settings, Timestamp, did_you_mean, limits,
+};
 use waystation_journal::{Entry, Proposal};
 
 /// What the source of an event that a handler published begins with; the name
@@ -59,11 +61,7 @@ fn proposal(
     now: Timestamp,
 ) -> Result<waystation_core::Event, String> {
     if !settings.may_publish(&draft.event_type) {
-        return Err(format!(
-            "this handler may not publish `{}`; its descriptor and its sidecar allow {}",
-            draft.event_type.escape_debug(),
-            allowed(settings)
-        ));
+        return Err(refused(&draft.event_type, settings));
     }
     for name in [CORRELATION, CAUSATION] {
         if draft.extensions.contains_key(name) {
@@ -91,6 +89,21 @@ fn proposal(
     }
     event.check().map_err(|error| error.to_string())?;
     Ok(event)
+}
+
+/// What to change, for whoever wrote the handler and for the operator.
+fn refused(event_type: &str, settings: &Settings) -> String {
+    let known: Vec<String> = settings.publishes.iter().map(ToString::to_string).collect();
+    let hint = match did_you_mean(event_type, known.iter().map(String::as_str)) {
+        Some(known) => format!("; did you mean `{known}`?"),
+        None => String::new(),
+    };
+    format!(
+        "this handler may not publish `{}`, only {}: its `publishes` must name the type, and \
+         [grants] in its sidecar allow it{hint}",
+        event_type.escape_debug(),
+        allowed(settings)
+    )
 }
 
 fn allowed(settings: &Settings) -> String {

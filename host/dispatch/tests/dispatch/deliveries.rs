@@ -276,7 +276,8 @@ async fn a_draft_that_may_not_be_published_makes_a_dead_letter() {
     let mut host = Host::start(folder.path());
     let forged = [("correlationid".to_owned(), "x".to_owned())].into();
     let drafts = [
-        ("may not publish `c`", draft("c")),
+        ("may not publish `c`, only `b`: its `publishes`", draft("c")),
+        ("; did you mean `b`?", draft("bb")),
         (
             "`correlationid` is given by the host",
             Draft {
