@@ -19,7 +19,15 @@ pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
     let descriptor = descriptor(arguments, &function.data, description);
     let doc = format!("The handler [`{name}`]({name}()) as a type, for tests.");
     // A fault in the function's types is shown at the function, not at the attribute.
-    let call = quote_spanned!(item.sig.inputs.span()=> #name(event.decode()?, ctx));
+    let data = &function.data;
+    let call = quote_spanned!(item.sig.inputs.span()=> #name(event.decode::<#data>()?, ctx));
+
+    // A second handler of the module is an error that says what to do instead.
+    let only = quote_spanned! {name.span()=>
+        #[doc(hidden)]
+        #[allow(dead_code, non_upper_case_globals)]
+        const a_package_has_one_handler__an_enum_that_derives_Events_takes_several_types: () = ();
+    };
 
     quote! {
         #item
@@ -39,6 +47,8 @@ pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
                 #call
             }
         }
+
+        #only
 
         // Only a component calls its handler: natively it would be found unused.
         #[cfg(not(target_family = "wasm"))]

@@ -44,9 +44,9 @@ pub fn handler(arguments: TokenStream, function: TokenStream) -> TokenStream {
         Ok((arguments, function)) => expand::expand(&arguments, &function).into(),
         Err(error) => {
             // The function stays, so that the mistake is the only error shown.
-            let mut tokens = TokenStream::from(error.into_compile_error());
-            tokens.extend(function);
-            tokens
+            let error = error.into_compile_error();
+            let function = proc_macro2::TokenStream::from(function);
+            quote::quote!(#error #[allow(unused)] #function).into()
         }
     }
 }

@@ -1,0 +1,15 @@
+use waystation_sdk::{Context, Event, HandlerError, handler};
+
+/// Ships.
+#[handler(on = "com.example.paid.v1")]
+fn ship(_: Event<String>, _: &mut Context) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+/// Refunds.
+#[handler(on = "com.example.cancelled.v1")]
+fn refund(_: Event<String>, _: &mut Context) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+fn main() {}
