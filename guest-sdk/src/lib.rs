@@ -29,7 +29,8 @@
 //! ```
 //!
 //! The package is a `cdylib`; `waystation build DIR` makes the component of it
-//! and puts it into the handlers folder. A component holds one handler.
+//! and puts it into the handlers folder. A component holds one handler; it takes
+//! several types of events with an enum that derives [`Events`](derive@Events).
 //!
 //! # How an attempt ends
 //!
@@ -50,12 +51,23 @@
 //! decode is rejected with the path to the fault, never with the data. For data
 //! that is not JSON, take an [`Event<RawData>`](RawData).
 //!
-//! # State, configuration, secrets
+//! # Publishing
+//!
+//! [`Context::publish`] takes a type, which the attribute must name, and the data.
+//! The [`Draft`] that it lends can be given a subject, a partition key, a schema and
+//! extensions.
+//!
+//! # State, configuration, secrets, other hosts
 //!
 //! A handler asks in its attribute, and the operator grants: `state = "carts"`
 //! for [`Context::state`], `config = "region"` for [`Context::config`],
-//! `secrets = "token"` for [`Context::secret`]. Without the grant the host does
-//! not let the handler in.
+//! `secrets = "token"` for [`Context::secret`], `http = "rates.example"` for
+//! [`Context::http`]. Without the grant the host does not let the handler in.
+//!
+//! # Time and chance
+//!
+//! [`Context::now`] and [`Context::random_bytes`] can be set in tests, unlike
+//! those of the standard library.
 //!
 //! # Logging
 //!
@@ -65,6 +77,12 @@
 //! # Testing
 //!
 //! [`testing`] runs a handler natively, without a host: see there.
+
+/// The examples of the README files.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 mod config;
 mod context;
