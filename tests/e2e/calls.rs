@@ -173,3 +173,14 @@ fn a_call_that_fails_is_a_retry_with_a_readable_reason() {
     );
     assert!(reason.contains("`http = \"other.example\"`"), "{reason}");
 }
+
+#[test]
+fn only_a_handler_that_calls_imports_what_calls() {
+    let imports = |name: &str| {
+        let mark = b"wasi:http";
+        let component = guests::component(name);
+        component.windows(mark.len()).any(|window| window == mark)
+    };
+    assert!(imports("mail-sender"));
+    assert!(!imports("shipping"));
+}

@@ -26,6 +26,7 @@ mod load;
 mod new;
 mod outcomes;
 mod round_trip;
+mod several;
 mod startup;
 mod state;
 mod swap;
