@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -31,6 +32,7 @@ enum Task {
     Swap(u64, u64),
     Remove,
     Chain,
+    Mistakes,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,20 @@ fn worker(event: Event<Task>, ctx: &mut Context) -> Result<(), HandlerError> {
             ctx.publish("test.done.v1", &swapped)?;
         }
         Task::Remove => numbers.delete("a")?,
+        Task::Mistakes => {
+            let http = ctx.http();
+            let mistakes = [
+                http.request("G ET", URL),
+                http.get("https://rates.example/a b"),
+                http.get(URL).header("x y", "1"),
+                http.get(URL).header("x", "secret\r\ny: z"),
+                http.post(URL)
+                    .body("text/plain", vec![0; 4 * 1024 * 1024 + 1]),
+                http.post_json(URL, &BTreeMap::from([((1, 2), 3)])),
+            ];
+            let errors = mistakes.map(|request| request.send().unwrap_err().to_string());
+            ctx.publish("test.done.v1", &errors)?;
+        }
         Task::Chain => {
             let response = ctx.http().get(URL).send()?;
             response.error_for_status().map_err(NoRate)?;
@@ -166,6 +182,27 @@ fn the_other_side_says_when_to_try_again_however_deep_its_answer_lies() {
     let reason = "no rate today: GET https://rates.example/usd answered 503".to_owned();
     let after = Some(Duration::from_secs(90));
     assert_eq!(attempt.outcome, Outcome::Retry { reason, after });
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_says_what_is_wrong_with_it() {
+    let attempt = testing::deliver::<worker>(task(&Task::Mistakes));
+    let errors: Vec<String> = attempt.only_draft().decode().unwrap();
+    let expected = [
+        "expected a method such as `GET`, found `G ET`",
+        "expected a URL such as `https://host/path`, found ' ', which a URL has only encoded",
+        "expected the name of a header, found `x y`",
+        "the value of the header `x` has a line break or another control character",
+        "its body has 4194305 bytes; it may have 4194304",
+        "its body cannot be written as JSON: key must be a string",
+    ];
+    assert_eq!(errors.len(), expected.len());
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.contains(" was not sent: "), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    assert!(attempt.calls.is_empty());
 }
 
 #[test]
