@@ -15,6 +15,8 @@ pub(crate) use url::Url;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use url::without_default_port;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::outside::Outside;
@@ -24,6 +26,10 @@ pub(crate) const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The most that a response may bring, in bytes. The host passes no more on.
 pub(crate) const RESPONSE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The longest `Retry-After` that is kept: who asks for more is asked once an hour,
+/// and cannot make a delivery too old to be tried at all.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Calls other hosts, from [`Context::http`](crate::Context::http).
 ///

@@ -177,11 +177,18 @@ fn the_other_side_says_when_to_try_again_however_deep_its_answer_lies() {
     world
         .http("GET", URL)
         .answer(503, "")
-        .header("Retry-After", "90");
+        .header("Retry-After", "90")
+        .answer(503, "")
+        .header("Retry-After", "999999999");
     let attempt = world.deliver::<worker>(task(&Task::Chain));
     let reason = "no rate today: GET https://rates.example/usd answered 503".to_owned();
     let after = Some(Duration::from_secs(90));
     assert_eq!(attempt.outcome, Outcome::Retry { reason, after });
+    let attempt = world.deliver::<worker>(task(&Task::Chain));
+    let Outcome::Retry { after, .. } = attempt.outcome else {
+        panic!("{attempt}")
+    };
+    assert_eq!(after, Some(Duration::from_hours(1)));
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl HttpError {
         }
     }
 
-    /// How long the other side asked to be left alone.
+    /// How long the other side asked to be left alone: an hour at most.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.fault {
             HttpFault::Status { retry_after, .. } => retry_after,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{HttpError, HttpFault};
+use super::{HttpError, HttpFault, RETRY_AFTER_MAX};
 use crate::data;
 
 /// The response of another host, as a whole.
@@ -57,7 +57,7 @@ impl Response {
     }
 
     /// The same response, unless its status is 400 or more. With `?` the event is
-    /// then tried again, not before the `Retry-After` of the response. A status that
+    /// then tried again, not before the `Retry-After` of the response (an hour at most). A status that
     /// no repetition can change is the handler's to reject:
     ///
     /// ```
@@ -83,7 +83,7 @@ impl Response {
             .and_then(|text| text.trim().parse().ok());
         Err(self.error(HttpFault::Status {
             status: self.status(),
-            retry_after: seconds.map(Duration::from_secs),
+            retry_after: seconds.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX)),
         }))
     }
 
