@@ -15,6 +15,24 @@ const CAUSATION: &str = "causationid";
 /// Of the CloudEvents extension for distributed tracing.
 const TRACE_PARENT: &str = "traceparent";
 
+/// The events that an attempt publishes, or why it may not.
+///
+/// # Errors
+/// A draft that is no event, or one that the handler may not publish.
+pub fn published(
+    drafts: Vec<Draft>,
+    cause: &Entry,
+    delivery: &DeliveryId,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Vec<waystation_core::Event>, Failure> {
+    let proposals = proposals(drafts, cause, delivery, settings, now)?;
+    Ok(proposals
+        .into_iter()
+        .map(|proposal| proposal.event)
+        .collect())
+}
+
 /// Completes the drafts of an attempt, or tells which one may not be published.
 ///
 /// An event that follows from another carries the id of its cause

@@ -19,6 +19,6 @@ mod testing;
 mod window;
 
 pub use dispatch::{Dispatch, Error, Options, Stop, SubscriptionView};
-pub use effects::SOURCE_PREFIX;
+pub use effects::{SOURCE_PREFIX, published};
 pub use invoke::{Completion, Invocation, Invoke};
 pub use notice::{Notice, Settled};

@@ -67,7 +67,7 @@ impl Sidecar {
     /// # Errors
     /// Grants that are wider than what the handler asks for, or no subscription
     /// from either side.
-    pub(crate) fn apply(
+    pub fn apply(
         &self,
         descriptor: &Descriptor,
         asks: &BTreeSet<Ask>,

@@ -22,7 +22,8 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
-    error: anyhow::Error,
+    /// None if the output has said it already.
+    error: Option<anyhow::Error>,
     hint: Option<String>,
 }
 
@@ -31,7 +32,16 @@ impl Failure {
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit,
-            error: error.into(),
+            error: Some(error.into()),
+            hint: None,
+        }
+    }
+
+    /// A failure that the output has told already.
+    pub fn said(exit: Exit) -> Self {
+        Self {
+            exit,
+            error: None,
             hint: None,
         }
     }
@@ -52,7 +62,7 @@ impl Failure {
         let error = anyhow::Error::new(error).context("cannot write to standard output");
         Self {
             exit,
-            error,
+            error: Some(error),
             hint: None,
         }
     }
@@ -71,7 +81,10 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let causes: Vec<String> = self.error.chain().map(ToString::to_string).collect();
+        let causes: Vec<String> = {
+            let errors = self.error.iter().flat_map(anyhow::Error::chain);
+            errors.map(ToString::to_string).collect()
+        };
         let mut text = String::new();
         let mut said = "";
         for (depth, cause) in causes.iter().enumerate() {

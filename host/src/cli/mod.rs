@@ -17,8 +17,10 @@ mod exit;
 mod export;
 mod handlers;
 mod new;
+mod invoke;
 mod output;
 mod publish;
+mod rehearse;
 mod run;
 mod table;
 mod tree;
@@ -47,6 +49,7 @@ enum Command {
     New(new::Args),
     Build(build::BuildArgs),
     Dev(dev::Args),
+    Invoke(invoke::Args),
     Publish(publish::Args),
     Handlers(handlers::Args),
     Events(events::Args),
@@ -64,6 +67,7 @@ impl Cli {
             Command::New(args) => new::run(&args),
             Command::Build(args) => Ok(build::run(&args)?),
             Command::Dev(args) => dev::run(args),
+            Command::Invoke(args) => invoke::run(&args),
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),
             Command::Events(args) => events::run(&args),

@@ -64,7 +64,7 @@ pub struct Args {
 pub const COMPILE: &str = "compile-component";
 
 /// This program, whatever its file is called or was replaced with meanwhile.
-const SELF: &str = "/proc/self/exe";
+pub const SELF: &str = "/proc/self/exe";
 
 /// Runs what the flags and the configuration file say.
 pub fn run(args: Args) -> Result<(), Failure> {

@@ -1,0 +1,264 @@
+//! Where a rehearsal takes place: the engine of the host, without the host.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
+use waystation_core::{
+    Ask, AskKind, Capsule, Descriptor, Event, HandlerName, Secret, Settings, TypePattern,
+    did_you_mean, limits,
+};
+use waystation_folder::Sidecar;
+use waystation_runtime::{
+    Cache, Compiler, Component, Engine, Generation, Rehearsal, Request, World,
+};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output;
+use crate::cli::run::{COMPILE, SELF};
+
+/// The engine of the host.
+pub struct Stage {
+    runtime: Runtime,
+    engine: Engine,
+}
+
+/// A component that is a handler.
+pub struct Loaded {
+    /// Its name.
+    pub name: HandlerName,
+    component: Component,
+    descriptor: Descriptor,
+    asks: std::collections::BTreeSet<Ask>,
+}
+
+/// Values for a handler, as `KEY=VALUE` on the command line or in a file.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// Of its configuration.
+    pub config: BTreeMap<String, String>,
+    /// Of its secrets.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// What an attempt is made of.
+pub struct Attempt<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The id of the delivery.
+    pub delivery: &'a str,
+    /// The number of the attempt, from 1.
+    pub number: u32,
+    /// The event's position in the journal.
+    pub sequence: waystation_core::Sequence,
+}
+
+impl Stage {
+    /// Starts the engine. Compiled code is kept in the user's cache folder.
+    pub fn new() -> Result<Self, Failure> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("cannot start a thread")?;
+        let engine = Engine::new(cache()).map_err(anyhow::Error::from)?;
+        let engine = engine.compile_with(Compiler::new(SELF, [COMPILE]));
+        Ok(Self { runtime, engine })
+    }
+
+    /// Compiles a component and has it describe itself.
+    pub fn load(&self, name: HandlerName, shown: &str, bytes: Bytes) -> Result<Loaded, Failure> {
+        let load = Component::load(&self.engine, &name, bytes);
+        let (component, descriptor) = self.runtime.block_on(load).map_err(|error| {
+            Failure::new(Exit::Usage, anyhow!("`{shown}` is no handler: {error}"))
+        })?;
+        let asks = Ask::all_of(&descriptor).map_err(|error| {
+            let text = format!("`{shown}` asks for what cannot be: {error}");
+            Failure::new(Exit::Usage, anyhow!(text))
+        })?;
+        Ok(Loaded {
+            name,
+            component,
+            descriptor,
+            asks,
+        })
+    }
+
+    /// Makes one attempt.
+    pub fn rehearse(
+        &self,
+        loaded: &Loaded,
+        settings: &Settings,
+        attempt: &Attempt<'_>,
+        world: &World,
+    ) -> Rehearsal {
+        let generation = Generation::new(
+            &self.engine,
+            loaded.name.clone(),
+            loaded.component.clone(),
+            settings.clone(),
+        );
+        let request = Request {
+            event: attempt.event,
+            delivery: attempt.delivery,
+            attempt: attempt.number,
+            sequence: attempt.sequence,
+        };
+        self.runtime.block_on(generation.rehearse(request, world))
+    }
+}
+
+impl Loaded {
+    /// The digest of its bytes.
+    pub fn digest(&self) -> waystation_core::Digest {
+        self.component.digest()
+    }
+
+    /// What holds for it: all that it asks for, narrowed by the sidecar if there is
+    /// one, with these values.
+    pub fn settings(&self, sidecar: Option<&Path>, values: &Values) -> Result<Settings, Failure> {
+        let parsed = sidecar.map(read_sidecar).transpose()?.unwrap_or_default();
+        let settings = parsed.apply(&self.descriptor, &self.asks);
+        let mut settings = settings.map_err(|mistakes| {
+            let place = sidecar.map_or("the handler".into(), |it| format!("`{}`", it.display()));
+            Failure::new(Exit::Usage, anyhow!("{place}: {mistakes}"))
+        })?;
+        self.give(&mut settings, values)?;
+        Ok(settings)
+    }
+
+    /// What held for a recorded attempt, with these values on top.
+    pub fn settings_of(&self, capsule: &Capsule, values: &Values) -> Result<Settings, Failure> {
+        let mut settings = Settings::of(&self.descriptor);
+        let held = &capsule.settings;
+        settings.timeout = std::time::Duration::from_millis(held.timeout_ms);
+        settings.memory_bytes = held.memory_bytes.min(limits::MEMORY_BYTES_MAX);
+        settings.instances = held.instances;
+        settings.grants.state.clone_from(&held.state);
+        settings.grants.config.clone_from(&capsule.config);
+        let odd = |error: String| Failure::new(Exit::Usage, anyhow!("the capsule: {error}"));
+        for text in &held.http {
+            let authority = text.parse().map_err(|e| odd(format!("{e}")))?;
+            settings.grants.http.push(authority);
+        }
+        settings.publishes.clear();
+        for text in &held.publishes {
+            let pattern = TypePattern::try_from(text.clone()).map_err(|e| odd(e.to_string()))?;
+            settings.publishes.push(pattern);
+        }
+        self.give(&mut settings, values)?;
+        Ok(settings)
+    }
+
+    /// Gives it the values that it asks for.
+    fn give(&self, settings: &mut Settings, values: &Values) -> Result<(), Failure> {
+        for (key, value) in &values.config {
+            self.require(AskKind::Config, "configuration", key)?;
+            settings.grants.config.insert(key.clone(), value.clone());
+        }
+        for name in values.secrets.keys() {
+            self.require(AskKind::Secret, "secret", name)?;
+        }
+        for name in self.asked(AskKind::Secret) {
+            let value = values.secrets.get(&name).cloned().unwrap_or_else(|| {
+                output::note(&format!(
+                    "the secret `{name}` is not given, so the handler reads a placeholder; give it \
+                     with --secret {name}=VALUE"
+                ));
+                format!("placeholder-for-{name}")
+            });
+            settings.grants.secrets.insert(name, Secret::new(value));
+        }
+        Ok(())
+    }
+
+    fn asked(&self, kind: AskKind) -> Vec<String> {
+        let asks = self.asks.iter().filter(|ask| ask.kind() == kind);
+        asks.map(Ask::value).collect()
+    }
+
+    fn require(&self, kind: AskKind, word: &str, key: &str) -> Result<(), Failure> {
+        let asked = self.asked(kind);
+        if asked.iter().any(|name| name == key) {
+            return Ok(());
+        }
+        let name = &self.name;
+        let text = format!("`{name}` does not ask for the {word} `{key}`");
+        let hint = match did_you_mean(key, asked.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if asked.is_empty() => format!("it asks for no {word}"),
+            None => format!("it asks for {}", quoted(asked)),
+        };
+        Err(Failure::new(Exit::Usage, anyhow!(text)).with_hint(hint))
+    }
+
+    /// Fails unless the handler asks for the event.
+    pub fn require_subscription(&self, settings: &Settings, event: &Event) -> Result<(), Failure> {
+        if settings.asks_for(event) {
+            return Ok(());
+        }
+        let filters = &settings.subscriptions;
+        let types = filters.iter().flat_map(|filter| &filter.types);
+        let types: Vec<String> = types.map(ToString::to_string).collect();
+        let (name, event_type) = (&self.name, &event.event_type);
+        let is_of_type = filters
+            .iter()
+            .any(|filter| filter.types.iter().any(|it| it.matches(event_type)));
+        if is_of_type {
+            let text = format!(
+                "`{name}` asks for `{event_type}`, but not from the source `{}` with this subject",
+                event.source
+            );
+            return Err(Failure::new(Exit::Usage, anyhow!(text)));
+        }
+        let text = format!("`{name}` does not ask for events of the type `{event_type}`");
+        let hint = match did_you_mean(event_type, types.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("it asks for {}", quoted(types)),
+        };
+        Err(Failure::new(Exit::Usage, anyhow!(text)).with_hint(hint))
+    }
+}
+
+fn quoted(names: Vec<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// The name of the handler in a file, and the sidecar beside it if it is there.
+pub fn named(file: &Path) -> Result<(HandlerName, Option<PathBuf>), Failure> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = HandlerName::new(&stem)
+        .with_context(|| format!("`{}` cannot be the file of a handler", file.display()))?;
+    let sidecar = file.with_extension("toml");
+    Ok((name, sidecar.is_file().then_some(sidecar)))
+}
+
+fn read_sidecar(path: &Path) -> Result<Sidecar, Failure> {
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+    Sidecar::parse(&text)
+        .map_err(|mistakes| Failure::new(Exit::Usage, anyhow!("`{}`: {mistakes}", path.display())))
+}
+
+/// The user's folder for compiled code. Without one each call compiles anew.
+fn cache() -> Option<Cache> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")))?;
+    let folder = base.join("waystation");
+    let opened = fs::create_dir_all(&folder)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| Ok(Cache::open(&folder.join("compiled"))?));
+    match opened {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            output::note(&format!("compiled code is not kept: {error:#}"));
+            None
+        }
+    }
+}
