@@ -6,11 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::runtime;
-use waystation_core::{Descriptor, Digest, HandlerName, Settings, StateKeys, StateValue};
-use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke};
+use waystation_core::{
+    Descriptor, Digest, HandlerName, Outcome, Settings, StateKeys, StateValue, Timestamp,
+};
+use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke, published};
 use waystation_folder::{LoadError, Loader};
 use waystation_journal::Journal;
-use waystation_runtime::{Component, Engine, Generation, Request, State, StateError};
+use waystation_runtime::{Component, Ended, Engine, Generation, Request, Seen, State, StateError};
+
+use crate::capsules::{Capsules, FailedAttempt};
 
 /// Compiles what the folder holds and puts it into service.
 pub struct Handlers {
@@ -18,6 +22,8 @@ pub struct Handlers {
     pub engine: Engine,
     /// Gives work.
     pub dispatch: Dispatch,
+    /// Where failed attempts are kept.
+    pub capsules: Capsules,
     /// Where the code of handlers runs, and nothing else.
     pub workers: runtime::Handle,
 }
@@ -42,14 +48,18 @@ impl Loader for Handlers {
         component: &Component,
         settings: Settings,
     ) -> Result<(), LoadError> {
-        let generation = Generation::new(
-            &self.engine,
-            handler.clone(),
-            component.clone(),
-            settings.clone(),
-        );
+        let sandboxed = Sandboxed {
+            generation: Generation::new(
+                &self.engine,
+                handler.clone(),
+                component.clone(),
+                settings.clone(),
+            ),
+            settings: Arc::new(settings.clone()),
+            capsules: self.capsules.clone(),
+        };
         self.dispatch
-            .install(handler.clone(), settings, Arc::new(Sandboxed(generation)))
+            .install(handler.clone(), settings, Arc::new(sandboxed))
             .await
             .map_err(|error| LoadError::passing(error.to_string()))
     }
@@ -100,12 +110,42 @@ impl State for JournalState {
 }
 
 /// A generation as dispatch sees it.
-struct Sandboxed(Generation);
+struct Sandboxed {
+    generation: Generation,
+    settings: Arc<Settings>,
+    capsules: Capsules,
+}
+
+impl Sandboxed {
+    /// Keeps an attempt that failed.
+    fn keep(&self, invocation: Invocation, ended: &Ended, seen: Seen) {
+        let outcome = match &ended.outcome {
+            Outcome::Ack => {
+                // What dispatch will find when it settles it.
+                let (entry, delivery) = (&invocation.entry, &invocation.delivery);
+                let drafts = ended.drafts.clone();
+                let now = Timestamp::default();
+                match published(drafts, entry, delivery, &self.settings, now) {
+                    Ok(_) => return,
+                    Err(failure) => Outcome::Reject(failure),
+                }
+            }
+            failed => failed.clone(),
+        };
+        self.capsules.keep(FailedAttempt {
+            invocation,
+            digest: self.generation.digest(),
+            settings: Arc::clone(&self.settings),
+            outcome,
+            seen,
+        });
+    }
+}
 
 #[async_trait]
 impl Invoke for Sandboxed {
     fn generation(&self) -> Digest {
-        self.0.digest()
+        self.generation.digest()
     }
 
     async fn invoke(&self, invocation: Invocation) -> Completion {
@@ -116,7 +156,10 @@ impl Invoke for Sandboxed {
             attempt: invocation.attempt,
             sequence: invocation.entry.sequence,
         };
-        let ended = self.0.attempt(request).await;
+        let mut ended = self.generation.attempt(request).await;
+        if let Some(seen) = ended.seen.take() {
+            self.keep(invocation, &ended, *seen);
+        }
         Completion {
             outcome: ended.outcome,
             drafts: ended.drafts,

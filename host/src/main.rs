@@ -5,6 +5,7 @@
 //! this one.
 
 mod api;
+mod capsules;
 mod cli;
 mod clock;
 mod config;

@@ -6,6 +6,8 @@ use waystation_core::{
     Code, Draft, Event, Failure, LogLine, Outcome, Sequence, StateAccess, Surroundings, limits,
 };
 
+use wasmtime::Trap;
+
 use crate::sandbox::Sandbox;
 use crate::trap;
 
@@ -34,7 +36,7 @@ pub struct Ended {
     pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
-    /// What it saw, if it failed.
+    /// What it saw, if it failed or wants to publish what it may not.
     pub seen: Option<Box<Seen>>,
 }
 
@@ -69,11 +71,27 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
         },
     };
     text = with_stderr(text, sandbox);
+    let mut text = with_stderr(cause(error), sandbox);
     for frame in frames(error) {
         text.push_str("\n  at ");
         text.push_str(&frame);
     }
     Failure::new(Code::Trap, sandbox.scrub().reason(text))
+}
+
+/// What stopped a guest, in the words of whoever wrote it.
+fn cause(error: &wasmtime::Error) -> String {
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return format!("the handler ended itself with status {}", exit.0);
+    }
+    let said = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it gave up (`unreachable`)",
+        Some(Trap::StackOverflow) => "its stack overflowed: does a function call itself for ever?",
+        Some(Trap::MemoryOutOfBounds) => "it used memory beyond its end",
+        Some(Trap::IntegerDivisionByZero) => "it divided by zero",
+        _ => return error.root_cause().to_string(),
+    };
+    said.to_owned()
 }
 
 /// The last words of the guest say more than the trap, so a panic comes first.
@@ -83,6 +101,8 @@ fn with_stderr(text: String, sandbox: &Sandbox) -> String {
         // A panic ends in a trap, which says nothing more.
         Some(panic) if text == trap::in_words(wasmtime::Trap::UnreachableCodeReached) => panic,
         Some(panic) => format!("{panic}\n{text}"),
+        // The trap is how a panic ends and tells no more.
+        Some(panic) => panic,
         None if said.is_empty() => text,
         None => format!("{text}\n{said}"),
     }

@@ -89,14 +89,15 @@ impl Generation {
             Ok(drafts) => (Outcome::Ack, drafts),
             Err(outcome) => (outcome, Vec::new()),
         };
-        let seen = match outcome {
-            Outcome::Ack => None,
-            Outcome::Reject(_) | Outcome::Retry(_) => Some(Box::new(Seen {
+        let may_publish = |draft: &Draft| self.settings.may_publish(&draft.event_type);
+        let failed = outcome != Outcome::Ack || !drafts.iter().all(may_publish);
+        let seen = failed.then(|| {
+            Box::new(Seen {
                 log: std::mem::take(&mut remains.log),
                 served_before,
                 surroundings: remains.surroundings(&self.reach.scrub),
-            })),
-        };
+            })
+        });
         let state = match outcome {
             Outcome::Ack | Outcome::Reject(_) => remains.staged.into_access(),
             // Whatever it saw, it will see again.

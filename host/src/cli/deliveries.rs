@@ -1,16 +1,20 @@
 //! `waystation deliveries`: where the newest deliveries stand.
 
+use clap::Subcommand;
 use clap::builder::RangedU64ValueParser;
 use waystation_core::{HandlerName, limits};
 
 use super::client::Asking;
 use super::exit::Failure;
-use super::{output, table};
+use super::{capsule, output, table};
 use crate::api::{Delivery, DeliveryState};
 
-/// List the deliveries, newest first
+/// List the deliveries, newest first, or take a failed attempt out of a host
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Only those of this handler
     #[arg(long, value_name = "NAME", value_parser = HandlerName::new)]
     handler: Option<HandlerName>,
@@ -24,6 +28,11 @@ pub struct Args {
     asking: Asking,
 }
 
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Capsule(capsule::Args),
+}
+
 /// How many rows one answer may hold.
 pub fn limit() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..=limits::PAGE_ROWS_MAX as u64)
@@ -31,6 +40,9 @@ pub fn limit() -> RangedU64ValueParser {
 
 /// Asks for the deliveries and prints them.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(Verb::Capsule(args)) = &args.verb {
+        return capsule::run(args);
+    }
     let query = [
         ("handler", args.handler.as_ref().map(ToString::to_string)),
         ("state", args.state.clone()),

@@ -5,6 +5,7 @@
 //! ask a running host know its API and nothing of what is behind it.
 
 mod build;
+mod capsule;
 pub mod clean;
 mod client;
 mod completions;

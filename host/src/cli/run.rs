@@ -24,6 +24,7 @@ use waystation_journal::embedded::{Embedded, Options as JournalOptions};
 use waystation_runtime::{Cache, Compiler, Engine, MemoryReset};
 
 use super::exit::{Exit, Failure};
+use crate::capsules::Capsules;
 use crate::clock::{SteadyClock, SystemClock};
 use crate::config::{self, Config, Given};
 use crate::handlers::{Handlers, JournalState};
@@ -132,6 +133,7 @@ struct Host {
     journal: Arc<Embedded>,
     dispatch: Dispatch,
     folder: Handle,
+    capsules: Capsules,
     events: Listener,
     router: Router,
     /// Answers until the very end, so that it can tell that the host is not
@@ -179,9 +181,11 @@ impl Host {
             workers: workers.clone(),
         };
         let dispatch = Dispatch::start(journal.clone(), options);
+        let capsules = Capsules::start(&config.data, &config.handlers)?;
         let handlers = Handlers {
             engine,
             dispatch: dispatch.clone(),
+            capsules: capsules.clone(),
             workers,
         };
         let router = doors::events(&config, events.address(), journal.clone());
@@ -199,6 +203,7 @@ impl Host {
             journal: journal.clone(),
             dispatch: dispatch.clone(),
             folder: folder.clone(),
+            capsules: capsules.clone(),
             ready: is_ready,
             door: doors::admin(&config, control.address()),
         });
@@ -224,6 +229,7 @@ impl Host {
             journal,
             dispatch,
             folder,
+            capsules,
             events,
             router,
             control,
@@ -270,6 +276,8 @@ impl Host {
             () = signals.next() => bail!("ended by a second signal; what ran is delivered again"),
             drained = drain(events, &self.folder, &self.dispatch, &self.journal) => drained?,
         }
+        let capsules = self.capsules;
+        spawn_blocking(move || capsules.flush()).await?;
         self.stop_control.send_replace(true);
         self.control.await?;
         terminal.abort();

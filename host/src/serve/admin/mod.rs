@@ -8,6 +8,7 @@
 //! allowed across origins, and what changes something takes only JSON, which a
 //! page cannot send without asking.
 
+mod capsule;
 mod dead_letters;
 mod deliveries;
 mod events;
@@ -33,6 +34,7 @@ use waystation_journal::Journal;
 use super::body::Bodies;
 use super::door::{self, Door};
 use super::problem::{no_such_method, no_such_path};
+use crate::capsules::Capsules;
 
 /// What the admin API answers from.
 #[derive(Clone)]
@@ -43,6 +45,8 @@ pub struct Admin {
     pub dispatch: Dispatch,
     /// What serves and what was refused.
     pub folder: Handle,
+    /// The newest failed attempts.
+    pub capsules: Capsules,
     /// Whether the host takes events: false before it is up and while it drains.
     pub ready: watch::Receiver<bool>,
     /// Who may ask.
@@ -75,6 +79,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/events", get(events::list))
         .route("/api/events/tree", get(tree::draw))
         .route("/api/deliveries", get(deliveries::list))
+        .route("/api/deliveries/capsule", get(capsule::get))
         .route("/api/dead-letters", get(dead_letters::list))
         .route("/api/dead-letters/redrive", post(dead_letters::redrive))
         .fallback(no_such_path)

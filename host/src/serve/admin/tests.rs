@@ -170,6 +170,7 @@ impl Host {
             journal: journal.clone(),
             dispatch,
             folder,
+            capsules: Capsules::start(data.path(), handlers.path()).unwrap(),
             ready: is_ready,
             door,
         };

@@ -1,0 +1,76 @@
+//! `waystation deliveries capsule`: a failed attempt in one file.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::value::RawValue;
+use waystation_core::DeliveryId;
+
+use super::client::Asking;
+use super::exit::Failure;
+use super::{clean, output};
+
+/// Write the newest failed attempt of a delivery into one file, to make it again
+/// with `waystation invoke --capsule`
+///
+/// It holds the event, what the attempt saw of state, HTTP, time and chance, what it
+/// logged and how it ended. Secrets are in it by name only.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The delivery
+    #[arg(value_name = "DELIVERY_ID", value_parser = delivery)]
+    id: DeliveryId,
+    /// Put the component into it too, if it is still in the handlers folder
+    #[arg(long)]
+    with_component: bool,
+    /// The file to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+fn delivery(text: &str) -> Result<DeliveryId, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// Asks for the capsule and writes it.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let query = [
+        ("id", Some(args.id.to_string())),
+        (
+            "with_component",
+            args.with_component.then(|| "true".to_owned()),
+        ),
+    ];
+    let client = args.asking.client()?;
+    let capsule: Box<RawValue> = client.get("/api/deliveries/capsule", &query)?;
+    let Some(out) = &args.out else {
+        // A file keeps every byte; a terminal must not be steered.
+        let text = capsule.get();
+        return match io::stdout().is_terminal() {
+            true => output::print(&format!("{}\n", clean::json(text))),
+            false => output::print(&format!("{text}\n")),
+        };
+    };
+    write(out, capsule.get()).with_context(|| format!("cannot write `{}`", out.display()))?;
+    let (out, handler) = (out.display(), &args.id.handler);
+    output::note(&format!("wrote {out}; to make the attempt again:"));
+    let component = if args.with_component {
+        String::new()
+    } else {
+        format!(" {handler}.wasm")
+    };
+    output::note(&format!("waystation invoke --capsule {out}{component}"));
+    Ok(())
+}
+
+/// It may hold what is nobody else's business.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
