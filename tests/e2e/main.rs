@@ -11,6 +11,8 @@
 )]
 
 mod calls;
+mod capsule;
+mod cases;
 mod cli;
 mod compile;
 mod crash;
@@ -22,6 +24,7 @@ mod export;
 mod folder;
 mod grants;
 mod ingest;
+mod invoke;
 mod load;
 mod new;
 mod outcomes;

@@ -54,17 +54,26 @@ pub fn scripted(generation: &str) -> Vec<u8> {
 
 /// The `wants` fixture, asking for this: kinds and values, separated by `|`.
 pub fn wants(asks: &str) -> Vec<u8> {
-    const MARK: &[u8] = b"wants:--";
-    const PREFIX: usize = "wants:".len();
-    const ROOM: usize = 256 - PREFIX;
-    assert!(asks.len() <= ROOM, "`{asks}` is too long");
-    let mut bytes = component("wants");
+    marked("wants", "wants:", 256, asks)
+}
+
+/// The `surrounded` fixture, calling this host.
+pub fn surrounded(host: &str) -> Vec<u8> {
+    marked("surrounded", "host:", 64, host)
+}
+
+/// A fixture with a text in the place of the dashes after its mark.
+fn marked(name: &str, mark: &str, length: usize, text: &str) -> Vec<u8> {
+    let room = length - mark.len();
+    assert!(text.len() <= room, "`{text}` is too long");
+    let mut bytes = component(name);
+    let wanted = format!("{mark}--").into_bytes();
     let at = bytes
-        .windows(MARK.len())
-        .position(|window| window == MARK)
-        .expect("the mark of the wants fixture");
-    let text = format!("{asks:-<ROOM$}");
-    bytes[at + PREFIX..][..ROOM].copy_from_slice(text.as_bytes());
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+        .expect("the mark of the fixture");
+    let text = format!("{text:-<room$}");
+    bytes[at + mark.len()..][..room].copy_from_slice(text.as_bytes());
     bytes
 }
 

@@ -11,6 +11,7 @@ use waystation_core::{
     Surroundings, limits,
 };
 
+use crate::scrub::Scrub;
 use crate::state::{State, StateError};
 
 /// What an attempt is to see.
@@ -156,10 +157,19 @@ impl Given {
 
     /// The next answer to such a request, or why there is none. Nothing at all if
     /// requests really go out.
-    pub(crate) fn answer(&mut self, method: &str, url: &str) -> Option<Result<Exchange, String>> {
+    /// A secret stands in neither URL.
+    pub(crate) fn answer(
+        &mut self,
+        method: &str,
+        url: String,
+        scrub: &Scrub,
+    ) -> Option<Result<Exchange, String>> {
+        let url = scrub.text(url);
         let http = self.http.as_mut()?;
-        let is_same =
-            |it: &Exchange| it.request.method.eq_ignore_ascii_case(method) && it.request.url == url;
+        let is_same = |it: &Exchange| {
+            it.request.method.eq_ignore_ascii_case(method)
+                && scrub.text(it.request.url.clone()) == url
+        };
         Some(match http.iter().position(is_same) {
             Some(index) => Ok(http.remove(index)),
             None => {

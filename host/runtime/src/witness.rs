@@ -140,7 +140,7 @@ impl Witness {
     ) -> Option<Result<Exchange, String>> {
         let mut inner = self.lock();
         let given = inner.given.as_mut()?;
-        given.answer(method.as_str(), &scrub.text(url.to_string()))
+        given.answer(method.as_str(), url.to_string(), scrub)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

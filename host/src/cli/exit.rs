@@ -67,6 +67,15 @@ impl Failure {
         }
     }
 
+    /// The same failure, in the work on this.
+    #[must_use]
+    pub fn within(self, place: String) -> Self {
+        Self {
+            error: self.error.map(|error| error.context(place)),
+            ..self
+        }
+    }
+
     /// The exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)

@@ -6,6 +6,7 @@
 
 mod build;
 mod capsule;
+mod cases;
 pub mod clean;
 mod client;
 mod completions;
@@ -51,6 +52,7 @@ enum Command {
     Build(build::BuildArgs),
     Dev(dev::Args),
     Invoke(invoke::Args),
+    Test(cases::Args),
     Publish(publish::Args),
     Handlers(handlers::Args),
     Events(events::Args),
@@ -69,6 +71,7 @@ impl Cli {
             Command::Build(args) => Ok(build::run(&args)?),
             Command::Dev(args) => dev::run(args),
             Command::Invoke(args) => invoke::run(&args),
+            Command::Test(args) => cases::run(&args),
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),
             Command::Events(args) => events::run(&args),

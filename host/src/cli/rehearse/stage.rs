@@ -168,11 +168,21 @@ impl Loaded {
                     "the secret `{name}` is not given, so the handler reads a placeholder; give it \
                      with --secret {name}=VALUE"
                 ));
-                format!("placeholder-for-{name}")
+                placeholder(&name)
             });
             settings.grants.secrets.insert(name, Secret::new(value));
         }
         Ok(())
+    }
+
+    /// Takes what it asks for as secrets out of the configuration, and gives
+    /// placeholders for those that are missing.
+    pub fn part(&self, values: &mut Values) {
+        for name in self.asked(AskKind::Secret) {
+            let given = values.config.remove(&name);
+            let value = given.unwrap_or_else(|| placeholder(&name));
+            values.secrets.insert(name, value);
+        }
     }
 
     fn asked(&self, kind: AskKind) -> Vec<String> {
@@ -244,13 +254,22 @@ fn read_sidecar(path: &Path) -> Result<Sidecar, Failure> {
         .map_err(|mistakes| Failure::new(Exit::Usage, anyhow!("`{}`: {mistakes}", path.display())))
 }
 
-/// The user's folder for compiled code. Without one each call compiles anew.
-fn cache() -> Option<Cache> {
+fn placeholder(name: &str) -> String {
+    format!("placeholder-for-{name}")
+}
+
+/// The user's folder for what can be made again.
+pub fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let base = variable("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")))?;
-    let folder = base.join("waystation");
+    Some(base.join("waystation"))
+}
+
+/// The user's folder for compiled code. Without one each call compiles anew.
+fn cache() -> Option<Cache> {
+    let folder = cache_folder()?;
     let opened = fs::create_dir_all(&folder)
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(Cache::open(&folder.join("compiled"))?));

@@ -1,0 +1,114 @@
+//! The cases of a handler, without a host.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use e2e::guests;
+use e2e::host::waystation;
+
+fn test(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output: Output = waystation()
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", guests::scratch().join("cache"))
+        .arg("test")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A folder with one case for the `surrounded` fixture.
+fn desk(subject: &str) -> TempDir {
+    let desk = tempfile::tempdir().unwrap();
+    let component = guests::surrounded("stock.example:80");
+    std::fs::write(desk.path().join("surrounded.wasm"), component).unwrap();
+    let case = desk.path().join("cases/first");
+    std::fs::create_dir_all(&case).unwrap();
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "/test", "type": "test.surrounded.v1",
+        "subject": subject,
+    });
+    let http = json!([{
+        "request": {"method": "POST", "url": "http://stock.example:80/stock?key=open-sesame"},
+        "answer": {"status": 200, "body": {"left": 3}},
+    }]);
+    let config = json!({"region": "eu", "token": "open-sesame"});
+    let state = json!({"orders": {"last": 1}});
+    for (name, content) in [
+        ("event", event),
+        ("http", http),
+        ("config", config),
+        ("state", state),
+    ] {
+        std::fs::write(case.join(format!("{name}.json")), content.to_string()).unwrap();
+    }
+    desk
+}
+
+const COMPONENT: [&str; 2] = ["--component", "surrounded.wasm"];
+const BLESS: [&str; 3] = ["--component", "surrounded.wasm", "--bless"];
+
+#[test]
+fn a_case_is_blessed_and_then_holds_each_time() {
+    let desk = desk("look");
+    let (code, out, _) = test(desk.path(), &COMPONENT);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("FAILED  first\n  there is no expected.json; --bless"),
+        "{out}"
+    );
+    assert!(out.ends_with("\n1 case: 0 passed, 1 failed\n"), "{out}");
+
+    assert_eq!(test(desk.path(), &BLESS).0, Some(0));
+    let file = desk.path().join("cases/first/expected.json");
+    let expected = std::fs::read_to_string(&file).unwrap();
+    let read: Value = serde_json::from_str(&expected).unwrap();
+    let reason = read["reason"].as_str().unwrap();
+    assert!(reason.contains("last 1, none nothing"), "{reason}");
+    assert!(reason.contains(r#"answer 200 {"left":3}"#), "{reason}");
+    assert!(reason.contains("now 1767225600000000000"), "{reason}");
+    assert!(!expected.contains("open-sesame"), "{expected}");
+
+    // Time and chance stand still.
+    let (code, out, errors) = test(desk.path(), &COMPONENT);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert_eq!(out, "ok      first\n\n1 case: 1 passed, 0 failed\n");
+}
+
+#[test]
+fn a_difference_is_shown_line_by_line() {
+    let desk = desk("set");
+    let file = desk.path().join("cases/first/expected.json");
+    let expected = json!({"outcome": "ack", "publishes": [], "state": {"orders": {"last": 8}}});
+    std::fs::write(&file, expected.to_string()).unwrap();
+    let (code, out, _) = test(desk.path(), &COMPONENT);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("\n  -       \"last\": 8\n"), "{out}");
+    assert!(out.contains("\n  +       \"last\": {\n"), "{out}");
+    assert!(!out.contains('\x1b'), "no colours but on a terminal");
+}
+
+#[test]
+fn a_package_is_built_before_its_cases_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (code, out, errors) = test(root, &["handlers/shipping"]);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert!(out.contains("ok      paid\n"), "{out}");
+}
+
+#[test]
+fn a_folder_without_cases_says_how_to_begin() {
+    let desk = tempfile::tempdir().unwrap();
+    let (code, _, errors) = test(desk.path(), &["--component", "x.wasm"]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("there are no cases in"), "{errors}");
+    assert!(errors.contains("cases/first/event.json"), "{errors}");
+}
