@@ -13,6 +13,7 @@
 mod calls;
 mod capsule;
 mod cases;
+mod check;
 mod cli;
 mod compile;
 mod crash;

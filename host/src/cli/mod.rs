@@ -7,6 +7,7 @@
 mod build;
 mod capsule;
 mod cases;
+mod check;
 pub mod clean;
 mod client;
 mod completions;
@@ -20,6 +21,7 @@ mod export;
 mod handlers;
 mod new;
 mod invoke;
+mod offline;
 mod output;
 mod publish;
 mod rehearse;
@@ -53,6 +55,7 @@ enum Command {
     Dev(dev::Args),
     Invoke(invoke::Args),
     Test(cases::Args),
+    Check(check::Args),
     Publish(publish::Args),
     Handlers(handlers::Args),
     Events(events::Args),
@@ -72,6 +75,7 @@ impl Cli {
             Command::Dev(args) => dev::run(args),
             Command::Invoke(args) => invoke::run(&args),
             Command::Test(args) => cases::run(&args),
+            Command::Check(args) => check::run(&args),
             Command::Publish(args) => publish::run(args),
             Command::Handlers(args) => handlers::run(&args),
             Command::Events(args) => events::run(&args),

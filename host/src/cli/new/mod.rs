@@ -127,6 +127,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         copy(kit.sdk, &dir.join("sdk"))?;
         copy(embedded::WIT, &dir.join("wit"))?;
     }
+    let types = [Some(on), args.publishes.as_ref()];
+    for oddity in types.into_iter().flatten().filter_map(EventType::oddity) {
+        output::note(&format!("a mistake? {oddity}"));
+    }
     output::note(&format!("made {}; next:", dir.display()));
     let enter = format!("cd {}", dir.display());
     let build = ["waystation build", "waystation run"];

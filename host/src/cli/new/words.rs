@@ -89,6 +89,11 @@ impl EventType {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What looks like a mistake in it.
+    pub fn oddity(&self) -> Option<String> {
+        TypePattern::Exact(self.0.clone()).oddity()
+    }
 }
 
 impl FromStr for EventType {
