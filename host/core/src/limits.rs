@@ -260,8 +260,12 @@ pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 /// The elements of one table of a guest.
 pub const TABLE_ELEMENTS_MAX: usize = 64 * 1024;
 
-/// The core instances and tables of one component.
-pub const CORE_INSTANCES_MAX: u32 = 32;
+/// The core instances of one component. A language that brings its runtime as
+/// shared libraries has one for each of them and for what joins them: Python some 60.
+pub const CORE_INSTANCES_MAX: u32 = 128;
+
+/// The tables of one component. Address space is reserved for each.
+pub const TABLES_MAX: u32 = 32;
 
 /// The memories of one component. Address space is reserved for each.
 pub const MEMORIES_MAX: u32 = 4;

@@ -79,7 +79,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn tables(&self) -> usize {
-        limits::CORE_INSTANCES_MAX as usize
+        limits::TABLES_MAX as usize
     }
 
     fn memories(&self) -> usize {

@@ -88,12 +88,15 @@ async fn dropped_attempts_leave_nothing_behind() {
 async fn attempts_in_flight_do_not_use_up_the_pool() {
     // Two core instances, one of them with a memory, are the guest's anyway.
     let memories = limits::MEMORIES_MAX as usize - 1;
-    let tables = limits::CORE_INSTANCES_MAX as usize - 2 - memories;
+    let tables = limits::TABLES_MAX as usize;
+    let empty = limits::CORE_INSTANCES_MAX as usize - 2 - memories - tables;
     let guest = waiting()
         .outside("(core module $memory (memory 1))")
         .outside(&"(core instance (instantiate $memory))".repeat(memories))
         .outside("(core module $table (table 1 funcref))")
-        .outside(&"(core instance (instantiate $table))".repeat(tables));
+        .outside(&"(core instance (instantiate $table))".repeat(tables))
+        .outside("(core module $empty)")
+        .outside(&"(core instance (instantiate $empty))".repeat(empty));
     let trial = Trial::new().await;
     // It has the time that a handler has by default: none may end before all are held.
     let greedy = trial.generation_with(&guest, |_| ()).await;
