@@ -8,6 +8,9 @@ pub fn did_you_mean<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if is_long(unknown) {
+        return None;
+    }
     let bound = (unknown.chars().count() / 3).max(2);
     nearest(known, bound, |word| strsim::osa_distance(unknown, word))
 }
@@ -19,6 +22,9 @@ pub fn did_you_mean_type<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if is_long(unknown) {
+        return None;
+    }
     let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
     let unknown = letters(unknown);
     nearest(known, 2, |word| {
@@ -33,16 +39,17 @@ fn nearest<'a>(
 ) -> Option<&'a str> {
     known
         .into_iter()
+        // A comparison costs the product of the lengths.
+        .filter(|word| !is_long(word))
         .map(|word| (distance(word), word))
-    // A comparison costs the product of the lengths.
-    let is_short = |word: &str| word.len() <= limits::HINT_BYTES_MAX;
-    known
-        .into_iter()
-        .filter(|word| is_short(unknown) && is_short(word))
-        .map(|word| (strsim::osa_distance(unknown, word), word))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
+}
+
+/// Whether a word is so long that a comparison would cost more than a hint is worth.
+fn is_long(word: &str) -> bool {
+    word.len() > limits::HINT_BYTES_MAX
 }
 
 #[cfg(test)]

@@ -63,14 +63,6 @@ pub(crate) fn explain(error: &wasmtime::Error, sandbox: &Sandbox) -> Failure {
     {
         return Failure::new(Code::Busy, format!("no instance is free: {error}"));
     }
-    let mut text = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        Some(exit) => format!("the handler ended itself with status {}", exit.0),
-        None => match error.downcast_ref::<wasmtime::Trap>() {
-            Some(trap) => trap::in_words(*trap),
-            None => error.root_cause().to_string(),
-        },
-    };
-    text = with_stderr(text, sandbox);
     let mut text = with_stderr(cause(error), sandbox);
     for frame in frames(error) {
         text.push_str("\n  at ");
@@ -84,23 +76,16 @@ fn cause(error: &wasmtime::Error) -> String {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return format!("the handler ended itself with status {}", exit.0);
     }
-    let said = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it gave up (`unreachable`)",
-        Some(Trap::StackOverflow) => "its stack overflowed: does a function call itself for ever?",
-        Some(Trap::MemoryOutOfBounds) => "it used memory beyond its end",
-        Some(Trap::IntegerDivisionByZero) => "it divided by zero",
-        _ => return error.root_cause().to_string(),
-    };
-    said.to_owned()
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap::in_words(*trap),
+        None => error.root_cause().to_string(),
+    }
 }
 
 /// The last words of the guest say more than the trap, so a panic comes first.
 fn with_stderr(text: String, sandbox: &Sandbox) -> String {
     let said = sandbox.log().stderr_tail();
     match panic_message(&said) {
-        // A panic ends in a trap, which says nothing more.
-        Some(panic) if text == trap::in_words(wasmtime::Trap::UnreachableCodeReached) => panic,
-        Some(panic) => format!("{panic}\n{text}"),
         // The trap is how a panic ends and tells no more.
         Some(panic) => panic,
         None if said.is_empty() => text,
