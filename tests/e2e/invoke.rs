@@ -137,6 +137,7 @@ fn state_and_http_are_what_the_files_say_and_nothing_goes_out() {
         reason.contains(r#"last {"id": 1}, none hi, keys ["last", "none"]"#),
         "{reason}"
     );
+    assert!(reason.contains("answer 200 plenty"), "{reason}");
 
     let output = desk.invoke(&SURROUNDED);
     let told = String::from_utf8(output.stderr).unwrap();

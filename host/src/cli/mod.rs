@@ -99,6 +99,29 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The code blocks of a language in the page on rehearsals.
+    fn snippets(language: &str) -> Vec<&'static str> {
+        let page = include_str!("../../rehearsals.md");
+        let blocks = page.split("```").skip(1).step_by(2);
+        blocks
+            .filter_map(|block| block.strip_prefix(language))
+            .collect()
+    }
+
+    #[test]
+    fn the_page_on_rehearsals_is_true() {
+        for line in snippets("sh\n").iter().flat_map(|block| block.lines()) {
+            let command = line.split(" #").next().unwrap_or_default();
+            let parsed = Cli::try_parse_from(command.split_whitespace());
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
+        let [state, http] = snippets("json\n").try_into().unwrap();
+        let state: waystation_core::StateImage = serde_json::from_str(state).unwrap();
+        assert!(state.value("orders", "logo").is_some());
+        let http: Vec<waystation_core::Exchange> = serde_json::from_str(http).unwrap();
+        assert_eq!(http.len(), 2);
+    }
+
     #[test]
     fn what_makes_no_sense_is_a_usage_error() {
         let check = |arguments: &str, expected: ErrorKind| {
