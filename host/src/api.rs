@@ -14,6 +14,7 @@
 //! | `GET /api/events?before=SEQUENCE&limit=N` | a list of [`Event`], newest first |
 //! | `GET /api/events/tree?id=ID` | a list of [`Tree`]: each event with this id, or the event at this sequence, with all that it caused |
 //! | `GET /api/deliveries?handler=NAME&state=STATE&limit=N` | a list of [`Delivery`], newest first |
+//! | `GET /api/deliveries/capsule?id=ID&with_component=true` | the [`Capsule`] of the newest failed attempt, or 404 |
 //! | `GET /api/dead-letters?handler=NAME&limit=N` | a list of [`Delivery`], newest first |
 //! | `POST /api/dead-letters/redrive` with [`Redrive`] | [`Redriven`] |
 //!
@@ -22,6 +23,7 @@
 //! with a [`Health`], or 503.
 //!
 //! [`PAGE_ROWS`]: waystation_core::limits::PAGE_ROWS
+//! [`Capsule`]: waystation_core::Capsule
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -97,7 +97,8 @@ fn report(output: &Output) -> Value {
 
 #[test]
 fn a_failed_attempt_is_made_again_elsewhere_with_the_same_outcome() {
-    let site = site(&server());
+    let server = &server();
+    let site = site(server);
     let mut host = site.start();
     publish(&host, "before", "set");
     host.wait_for_delivery("before", "surrounded", "done");
@@ -136,6 +137,13 @@ fn a_failed_attempt_is_made_again_elsewhere_with_the_same_outcome() {
     );
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(TOKEN), "{text}");
+    let exported = host.cli(&[
+        "export",
+        "fails",
+        "--to",
+        away.path().join("cases").to_str().unwrap(),
+    ]);
+    assert!(exported.status.success(), "{exported:?}");
 
     let (_, errors) = host.stop();
     assert!(
@@ -168,6 +176,40 @@ fn a_failed_attempt_is_made_again_elsewhere_with_the_same_outcome() {
     ];
     let report = report(&invoke(away.path(), &with_secret));
     assert_eq!(report["as_recorded"], true, "{report:#}");
+    exported_case_sees_what_the_handler_saw(away.path(), server);
+}
+
+/// The event that failed is a case with the state, the answers and the configuration
+/// of the attempt.
+fn exported_case_sees_what_the_handler_saw(folder: &Path, server: &str) {
+    let component = guests::surrounded(server);
+    std::fs::write(folder.join("surrounded.wasm"), component).unwrap();
+    let output = waystation()
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", guests::scratch().join("cache"))
+        .args([
+            "test",
+            "--component",
+            "surrounded.wasm",
+            "--bless",
+            "--output",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // JSON in state is laid out as people read it.
+    let reason = rows[0]["actual"]["reason"].as_str().unwrap();
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        reason.contains(r#"last { "id": 7.0 }, none nothing, keys ["last"]"#),
+        "{reason}"
+    );
+    assert!(reason.contains("answer 503 number 0 for"), "{reason}");
+    let config = std::fs::read(folder.join("cases/surrounded-fails/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config, json!({"region": "eu"}));
 }
 
 #[test]

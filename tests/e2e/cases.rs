@@ -81,6 +81,15 @@ fn a_case_is_blessed_and_then_holds_each_time() {
     let (code, out, errors) = test(desk.path(), &COMPONENT);
     assert_eq!(code, Some(0), "{out}{errors}");
     assert_eq!(out, "ok      first\n\n1 case: 1 passed, 0 failed\n");
+    let (code, out, _) = test(
+        desk.path(),
+        &[&COMPONENT[..], &["--output", "json"]].concat(),
+    );
+    assert_eq!(code, Some(0));
+    let rows: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(rows[0]["case"], "first");
+    assert_eq!(rows[0]["verdict"], "ok");
+    assert_eq!(rows[0]["actual"], read);
 }
 
 #[test]
@@ -102,6 +111,7 @@ fn a_package_is_built_before_its_cases_run() {
     let (code, out, errors) = test(root, &["handlers/shipping"]);
     assert_eq!(code, Some(0), "{out}{errors}");
     assert!(out.contains("ok      paid\n"), "{out}");
+    assert!(errors.contains("shipping.wasm"), "{errors}");
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn a_saved_change_is_in_service_and_a_mistake_leaves_what_was() {
     let mut command = on_target(waystation());
     command.arg("dev").arg(&dir);
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--replay", "5"]);
     let mut host = Site::start_from(command);
     host.wait_for_line(|line| line.starts_with("=== greeter ") && line.ends_with(" ms"));
     assert_eq!(greeting(&mut host, &dir), "Hello");
@@ -96,6 +97,18 @@ fn a_saved_change_is_in_service_and_a_mistake_leaves_what_was() {
     write_source(&dir, "\"Good morning\"");
     host.wait_for_line(|line| line.starts_with("=== greeter ") && line.contains("swapped"));
     assert_eq!(greeting(&mut host, &dir), "Good morning");
+    // Both events that came were greeted otherwise before, and none is greeted twice.
+    host.wait_for_line(|line| {
+        line == "~~~ greeter: the last 2 events once more: 2 would end otherwise; \
+                 - before, + now"
+    });
+    host.wait_for_line(|line| line.trim() == "+       \"data\": \"Good morning\",");
+    assert!(
+        host.seen()
+            .iter()
+            .any(|line| line.trim() == "-       \"data\": \"Hello\",")
+    );
+    assert_eq!(host.of_type("test.greeted.v1").len(), 3);
 
     // A type that is nearly the one: the terminal tells.
     let (status, _) = host.post(

@@ -105,7 +105,7 @@ fn a_panic_is_told_with_its_place_and_without_jargon() {
         text.contains("  panicked at scripted/src/lib.rs:"),
         "{text}"
     );
-    assert!(text.contains(": told to trap\n  at "), "{text}");
+    assert!(text.contains(": told to trap\n  at scripted::"), "{text}");
     assert!(!text.contains("wasm trap"), "{text}");
     assert!(output.stderr.is_empty());
 }

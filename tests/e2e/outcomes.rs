@@ -74,10 +74,15 @@ fn misbehaviour_uses_up_its_attempts_and_disturbs_nobody() {
         assert!(last["reason"].as_str().unwrap().contains(reason), "{last}");
     }
     let trap = host.tree("trap")["deliveries"][0]["attempts"][0]["reason"].to_string();
+    let backtrace = trap.split_once("told to trap").unwrap().1;
     assert!(
-        trap.contains("scripted"),
-        "the backtrace names functions: {trap}"
+        backtrace.starts_with("\\n  at scripted::"),
+        "the backtrace names the author's functions: {trap}"
     );
+    assert!(backtrace.contains("at scripted::scripted"), "{trap}");
+    for ours in ["core::", "waystation", "abort"] {
+        assert!(!backtrace.contains(ours), "{trap}");
+    }
 }
 
 /// A dead letter comes through once a fixed build was dropped in.

@@ -29,7 +29,14 @@ pub fn expand(arguments: &Arguments, function: &Function) -> TokenStream {
         const a_package_has_one_handler__an_enum_that_derives_Events_takes_several_types: () = ();
     };
 
+    // In a component all is made one function; this one keeps its name, which authors
+    // look for in a backtrace.
+    let is_inlined = |attribute: &syn::Attribute| attribute.path().is_ident("inline");
+    let named = (!item.attrs.iter().any(is_inlined))
+        .then(|| quote!(#[cfg_attr(target_family = "wasm", inline(never))]));
+
     quote! {
+        #named
         #item
 
         // The braces keep the name free among values: there it is the function.

@@ -193,6 +193,10 @@ pub const SOURCE_FILES_MAX: usize = 10_000;
 /// it: editors write several files at once.
 pub const SOURCE_SETTLE: Duration = Duration::from_millis(50);
 
+/// The newest events among which `waystation dev --replay` looks for those that a
+/// handler asks for.
+pub const REPLAY_EVENTS_LOOKED_AT_MAX: usize = 10_000;
+
 /// How often the handlers folder is listed when nothing hints at a change.
 pub const FOLDER_RESCAN: Duration = Duration::from_secs(2);
 

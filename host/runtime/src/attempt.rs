@@ -109,15 +109,18 @@ fn panic_message(said: &str) -> Option<String> {
     )
 }
 
-/// What Rust's own machinery of panics is called, which says nothing of the
-/// handler.
-const MACHINERY: [&str; 9] = [
-    "core::panicking::",
-    "std::panicking::",
-    "std::sys::",
-    "std::process::",
-    "std::alloc::",
+/// What the machinery of panics, of Rust's library and of the SDK is called, which
+/// says nothing of the handler.
+const MACHINERY: [&str; 12] = [
+    "core::",
+    "std::",
     "alloc::",
+    "waystation_sdk::",
+    "<core::",
+    "<std::",
+    "<alloc::",
+    "<waystation_sdk::",
+    "waystation:events/",
     "__rust",
     "rust_",
     "abort",

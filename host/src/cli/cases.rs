@@ -1,23 +1,21 @@
 //! `waystation test`: the cases of a handler, each a folder of files.
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use serde_json::{Map, Value, json};
-use similar::{ChangeTag, TextDiff};
-use waystation_core::{DeliveryId, Held, Moment, Readings, Seeds, Sequence, StateImage, Timestamp};
-use waystation_runtime::{Rehearsal, World};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::build;
 use super::exit::{Exit, Failure};
-use super::invoke::{exchanges, settle};
+use super::invoke::exchanges;
+use super::offline::cache_folder;
+use super::output::Output;
+use super::rehearse::deed::{Deed, diff, pretty};
 use super::rehearse::files;
-use super::rehearse::report::{Ending, value};
-use super::rehearse::stage::{Attempt, Loaded, Stage, Values, cache_folder, named};
-use super::{clean, output, table};
+use super::rehearse::stage::{Loaded, Stage, Values, named};
+use super::{build, clean, offline, output, table};
 
 /// Run the cases of a handler package and compare what it does with what is expected
 ///
@@ -36,6 +34,9 @@ pub struct Args {
     /// Write what it does now into expected.json
     #[arg(long)]
     bless: bool,
+    /// The form of the answer
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    output: Output,
 }
 
 /// The files of a case.
@@ -44,20 +45,6 @@ const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
 const HTTP: &str = "http.json";
 const EXPECTED: &str = "expected.json";
-
-/// When the clock begins: 2026-01-01T00:00:00Z.
-const BEGIN: Duration = Duration::from_secs(1_767_225_600);
-
-/// What the host adds to a draft, which is not up to the handler.
-const ADDED: [&str; 7] = [
-    "specversion",
-    "id",
-    "source",
-    "time",
-    "correlationid",
-    "causationid",
-    "traceparent",
-];
 
 /// Runs the cases and tells which of them differ.
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -68,25 +55,26 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let stage = Stage::new()?;
     let (name, _) = named(&file)?;
-    let bytes = files::bytes(&file)?;
-    let loaded = stage.load(name, &file.display().to_string(), bytes.into())?;
-    let mut failed: usize = 0;
+    let bytes = offline::component(&file)?;
+    let loaded = stage.load(name, &file.display().to_string(), bytes)?;
+    let mut ran = Vec::new();
     for case in &cases {
-        let name = case.file_name().unwrap_or_default().to_string_lossy();
-        let ran = Case::run(case, &stage, &loaded);
-        let ran = ran.map_err(|failure| failure.within(format!("case `{name}`")))?;
-        let verdict = ran.verdict(args.bless)?;
-        failed += usize::from(verdict.is_failed);
-        let word = verdict.word;
-        output::print(&format!(
-            "{word:<7} {}\n{}",
-            clean::line(&name),
-            verdict.text
-        ))?;
+        let done = Case::run(case, &stage, &loaded, args.bless).map_err(|failure| {
+            let name = case.file_name().unwrap_or_default().to_string_lossy();
+            failure.within(format!("case `{name}`"))
+        })?;
+        if args.output == Output::Text {
+            output::print(&done.text())?;
+        }
+        ran.push(done);
     }
-    let passed = cases.len() - failed;
-    let cases = table::count(cases.len() as u64, "case");
-    output::print(&format!("\n{cases}: {passed} passed, {failed} failed\n"))?;
+    let failed = ran.iter().filter(|it| it.verdict == Verdict::Failed);
+    let failed = failed.count();
+    args.output.print(&ran, |ran| {
+        let passed = ran.len() - failed;
+        let cases = table::count(ran.len() as u64, "case");
+        format!("\n{cases}: {passed} passed, {failed} failed\n")
+    })?;
     if failed == 0 {
         return Ok(());
     }
@@ -124,7 +112,7 @@ fn built(dir: &Path) -> Result<PathBuf, Failure> {
     let digest = waystation_core::Digest::of(own.as_os_str().as_encoded_bytes());
     let folder = cache_folder().unwrap_or_else(|| own.join("target"));
     let out = folder.join("cases").join(digest.short());
-    let built = build::build(&[dir.to_owned()], &out)?;
+    let built = build::build(&[dir.to_owned()], &out, &mut io::stderr())?;
     match built.as_slice() {
         [one] => Ok(one.path.clone()),
         several => {
@@ -136,22 +124,32 @@ fn built(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// A case that was run.
+#[derive(Serialize)]
 struct Case {
-    folder: PathBuf,
+    /// The name of its folder.
+    case: String,
+    verdict: Verdict,
+    /// What stands in `expected.json`, if it is there.
     expected: Option<Value>,
     actual: Value,
+    /// What the handler looked at that the case does not give.
     remarks: Vec<String>,
 }
 
-/// What is said of a case.
-struct Verdict {
-    word: &'static str,
-    text: String,
-    is_failed: bool,
+/// What came of a case.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    /// It did what is expected.
+    Ok,
+    /// What it did is expected from now on.
+    Blessed,
+    /// It did something else.
+    Failed,
 }
 
 impl Case {
-    fn run(folder: &Path, stage: &Stage, loaded: &Loaded) -> Result<Self, Failure> {
+    fn run(folder: &Path, stage: &Stage, loaded: &Loaded, bless: bool) -> Result<Self, Failure> {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         let event = files::event(&folder.join(EVENT))?;
         let mut values = Values::default();
@@ -163,150 +161,56 @@ impl Case {
         loaded.require_subscription(&settings, &event)?;
         let state = there(STATE).map(|path| files::json(&path, "state"));
         let http = there(HTTP).map(|path| exchanges(&path)).transpose()?;
-        let world = World {
-            state: state.transpose()?.unwrap_or_default(),
-            http: Some(http.unwrap_or_default()),
-            clocks: Readings {
-                wall: vec![Moment(BEGIN)],
-                monotonic: vec![0],
-            },
-            seeds: Some(Seeds::default()),
-            is_recorded: false,
-        };
-        let sequence = Sequence(1);
-        let delivery = DeliveryId::new(loaded.name.clone(), sequence, &event);
-        let attempt = Attempt {
-            event: &event,
-            delivery: &delivery.to_string(),
-            number: 1,
-            sequence,
-        };
-        let rehearsal = stage.rehearse(loaded, &settings, &attempt, &world);
-        let now = Timestamp::default();
-        let (outcome, events) = settle(&rehearsal, &event, &delivery, &settings, now);
-        let ending = Ending::of(&outcome);
-        let events = events.iter().map(|event| {
-            let structured = waystation_core::formats::json::Structured(event);
-            without_added(value(&structured))
-        });
+        let (state, http) = (
+            state.transpose()?.unwrap_or_default(),
+            http.unwrap_or_default(),
+        );
+        let deed = Deed::of(stage, loaded, &settings, &event, state, http);
         let expected = there(EXPECTED).map(|path| files::json(&path, "JSON"));
+        let expected = expected.transpose()?;
+        let verdict = if expected.as_ref() == Some(&deed.value) {
+            Verdict::Ok
+        } else if bless {
+            let path = folder.join(EXPECTED);
+            fs::write(&path, pretty(&deed.value))
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
+            Verdict::Blessed
+        } else {
+            Verdict::Failed
+        };
+        let name = folder.file_name().unwrap_or_default();
         Ok(Self {
-            folder: folder.to_owned(),
-            expected: expected.transpose()?,
-            actual: actual(&ending, events.collect(), &rehearsal),
-            remarks: rehearsal.remarks,
+            case: name.to_string_lossy().into_owned(),
+            verdict,
+            expected,
+            actual: deed.value,
+            remarks: deed.rehearsal.remarks,
         })
     }
 
-    fn verdict(&self, bless: bool) -> Result<Verdict, Failure> {
-        if self.expected.as_ref() == Some(&self.actual) {
-            return Ok(Verdict {
-                word: "ok",
-                text: String::new(),
-                is_failed: false,
-            });
-        }
-        if bless {
-            let path = self.folder.join(EXPECTED);
-            fs::write(&path, pretty(&self.actual))
-                .with_context(|| format!("cannot write `{}`", path.display()))?;
-            return Ok(Verdict {
-                word: "blessed",
-                text: String::new(),
-                is_failed: false,
-            });
-        }
-        let mut text = match &self.expected {
-            Some(expected) => diff(expected, &self.actual, io::stdout().is_terminal()),
-            None => format!("  there is no {EXPECTED}; --bless writes what it does now\n"),
+    /// The case for people: a line, and below it what differs.
+    fn text(&self) -> String {
+        let word = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Blessed => "blessed",
+            Verdict::Failed => "FAILED",
         };
+        let mut text = format!("{word:<7} {}\n", clean::line(&self.case));
+        if self.verdict != Verdict::Failed {
+            return text;
+        }
+        match &self.expected {
+            Some(expected) => {
+                text.push_str("  - expected, + what it did\n");
+                text.push_str(&diff(expected, &self.actual));
+            }
+            None => text.push_str(&format!(
+                "  there is no {EXPECTED}; --bless writes what it does now\n"
+            )),
+        }
         for remark in &self.remarks {
             text.push_str(&format!("  note: {}\n", clean::line(remark)));
         }
-        Ok(Verdict {
-            word: "FAILED",
-            text,
-            is_failed: true,
-        })
-    }
-}
-
-/// What an attempt did, as it stands in `expected.json`.
-fn actual(ending: &Ending, events: Vec<Value>, rehearsal: &Rehearsal) -> Value {
-    let mut changes = StateImage::default();
-    if ending.is_ack() {
-        for change in &rehearsal.changes {
-            let after = change.after.clone().map_or(Held::Absent, Held::Value);
-            changes.set(&change.namespace, &change.key, after);
-        }
-    }
-    let mut all = match value(ending) {
-        Value::Object(map) => map,
-        other => Map::from_iter([("outcome".to_owned(), other)]),
-    };
-    all.insert("publishes".to_owned(), json!(events));
-    all.insert("state".to_owned(), value(&changes));
-    Value::Object(all)
-}
-
-fn without_added(mut event: Value) -> Value {
-    if let Some(attributes) = event.as_object_mut() {
-        attributes.retain(|name, _| !ADDED.contains(&name.as_str()));
-    }
-    event
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
-}
-
-/// The lines that are expected and missing, and those that came instead, with some
-/// lines around them.
-fn diff(expected: &Value, actual: &Value, in_colour: bool) -> String {
-    let [expected, actual] = [expected, actual].map(|value| clean::json(&pretty(value)));
-    let diff = TextDiff::from_lines(expected.as_str(), actual.as_str());
-    let mut text = String::from("  - expected, + what it did\n");
-    for (index, group) in diff.grouped_ops(2).iter().enumerate() {
-        if index > 0 {
-            text.push_str("    ...\n");
-        }
-        for change in group
-            .iter()
-            .flat_map(|operation| diff.iter_changes(operation))
-        {
-            let (sign, colour) = match change.tag() {
-                ChangeTag::Delete => ('-', "\x1b[31m"),
-                ChangeTag::Insert => ('+', "\x1b[32m"),
-                ChangeTag::Equal => (' ', ""),
-            };
-            let line = change.value().trim_end_matches('\n');
-            if in_colour && !colour.is_empty() {
-                text.push_str(&format!("  {colour}{sign} {line}\x1b[0m\n"));
-            } else {
-                text.push_str(&format!("  {sign} {line}\n"));
-            }
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_shows_the_lines_around_it() {
-        let expected = json!({"outcome": "ack", "publishes": [], "state": {"orders": {"1": 1}}});
-        let actual = json!({"outcome": "ack", "publishes": [], "state": {"orders": {"1": 2}}});
-        assert_eq!(
-            diff(&expected, &actual, false),
-            "  - expected, + what it did\n    \u{20} \"state\": {\n    \u{20}   \"orders\": {\n  \
-             -       \"1\": 1\n  +       \"1\": 2\n    \u{20}   }\n    \u{20} }\n"
-        );
-        let coloured = diff(&expected, &actual, true);
-        assert!(
-            coloured.contains("\x1b[31m-       \"1\": 1\x1b[0m\n"),
-            "{coloured}"
-        );
+        text
     }
 }

@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use waystation_core::{Sequence, limits};
+use waystation_core::{Capsule, HandlerName, Sequence, Surroundings, limits};
 
-use super::client::{Asking, Client};
+use super::client::{Asking, Client, Error};
 use super::events::attribute;
 use super::exit::Failure;
 use super::{clean, output};
@@ -26,12 +26,21 @@ pub struct Args {
     /// The folder of the cases, such as my-handler/cases
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    /// Take along what this handler saw in its last failed attempt: state, HTTP answers
+    /// and configuration [default: the only handler that failed]
+    #[arg(long, value_name = "NAME", value_parser = HandlerName::new)]
+    handler: Option<HandlerName>,
     #[command(flatten)]
     asking: Asking,
 }
 
 /// The file of a case that holds its event.
 const EVENT_FILE: &str = "event.json";
+
+/// The files of a case that hold what the handler sees.
+const STATE_FILE: &str = "state.json";
+const HTTP_FILE: &str = "http.json";
+const CONFIG_FILE: &str = "config.json";
 
 /// An event that lies in a folder now.
 #[derive(Serialize)]
@@ -44,9 +53,17 @@ struct Case {
 /// one leaves nothing behind.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let client = args.asking.client()?;
+    let mut found = Vec::new();
+    for tree in find(&client, &args.events)? {
+        let seen = seen(&client, &tree, args.handler.as_ref())?;
+        found.push((tree.event, seen));
+    }
     let mut cases = Vec::new();
-    for event in find(&client, &args.events)? {
+    for (event, seen) in found {
         let folder = write(&args.to, &event)?;
+        if let Some(capsule) = seen {
+            surround(&folder, &capsule)?;
+        }
         let sequence = event.sequence;
         cases.push(Case { sequence, folder });
     }
@@ -56,15 +73,69 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     })
 }
 
+/// What a handler saw in its last failed attempt on an event, if one is kept.
+fn seen(
+    client: &Client,
+    tree: &Tree,
+    handler: Option<&HandlerName>,
+) -> Result<Option<Capsule>, Failure> {
+    let mut kept = Vec::new();
+    for branch in &tree.deliveries {
+        let delivery = &branch.delivery;
+        if handler.is_some_and(|name| *name != delivery.handler) {
+            continue;
+        }
+        let query = [("id", Some(delivery.id.clone()))];
+        match client.get::<Capsule>("/api/deliveries/capsule", &query) {
+            Ok(capsule) => kept.push((&delivery.handler, capsule)),
+            Err(Error::Problem(problem)) if problem.status == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if kept.len() > 1 {
+        let names: Vec<_> = kept.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let sequence = tree.event.sequence;
+        let names = names.join(", ");
+        output::note(&format!(
+            "{names} failed on event {sequence}; take along what one of them saw with --handler"
+        ));
+        return Ok(None);
+    }
+    Ok(kept.pop().map(|(_, capsule)| capsule))
+}
+
+/// Writes what a handler saw beside the event. What stands there already stays.
+fn surround(folder: &Path, capsule: &Capsule) -> anyhow::Result<()> {
+    let Surroundings { state, http, .. } = &capsule.surroundings;
+    if !state.0.is_empty() {
+        put(&folder.join(STATE_FILE), state)?;
+    }
+    if !http.is_empty() {
+        put(&folder.join(HTTP_FILE), http)?;
+    }
+    if !capsule.config.is_empty() {
+        put(&folder.join(CONFIG_FILE), &capsule.config)?;
+    }
+    Ok(())
+}
+
+fn put(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
 /// The events, each once.
-fn find(client: &Client, ids: &[String]) -> Result<Vec<Event>, Failure> {
+fn find(client: &Client, ids: &[String]) -> Result<Vec<Tree>, Failure> {
     let mut events = Vec::new();
     let mut seen = BTreeSet::new();
     for id in ids {
         let query = [("id", Some(id.clone()))];
         let trees: Vec<Tree> = client.get("/api/events/tree", &query)?;
-        let found = trees.into_iter().map(|tree| tree.event);
-        events.extend(found.filter(|event| seen.insert(event.sequence)));
+        let trees = trees.into_iter();
+        events.extend(trees.filter(|tree| seen.insert(tree.event.sequence)));
     }
     Ok(events)
 }

@@ -15,6 +15,7 @@ use waystation_journal::Entry;
 use waystation_runtime::{Rehearsal, World};
 
 use super::exit::{Exit, Failure};
+use super::offline;
 use super::output::{self, Output};
 use super::rehearse::files;
 use super::rehearse::report::{self, Report};
@@ -129,11 +130,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn first(args: &Args, stage: &Stage, file: &Path, event: &Path) -> Result<Play, Failure> {
     let event = files::event(event)?;
     let (name, sidecar) = named(file)?;
-    let loaded = stage.load(
-        name,
-        &file.display().to_string(),
-        files::bytes(file)?.into(),
-    )?;
+    let loaded = stage.load(name, &file.display().to_string(), offline::component(file)?)?;
     let settings = loaded.settings(sidecar.as_deref(), &args.values())?;
     loaded.require_subscription(&settings, &event)?;
     let state = args
@@ -217,8 +214,8 @@ fn component(
 ) -> Result<Loaded, Failure> {
     let shown = path.display();
     if let Some(file) = file {
-        let bytes = files::bytes(file)?;
-        return stage.load(name.clone(), &file.display().to_string(), bytes.into());
+        let bytes = offline::component(file)?;
+        return stage.load(name.clone(), &file.display().to_string(), bytes);
     }
     let Some(encoded) = &capsule.component.bytes else {
         let text = format!("`{shown}` holds no component");

@@ -22,10 +22,11 @@ pub fn engine() -> anyhow::Result<Engine> {
     Ok(Engine::new(cache())?.compile_with(Compiler::new(SELF, [COMPILE])))
 }
 
-/// What drives the code of a handler.
+/// What drives the code of a handler: a thread of its own, for a guest may wait.
 pub fn runtime() -> anyhow::Result<Runtime> {
-    let mut builder = Builder::new_current_thread();
+    let mut builder = Builder::new_multi_thread();
     builder
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("cannot start the threads that run handlers")
@@ -47,7 +48,8 @@ fn cache() -> Option<Cache> {
     }
 }
 
-fn cache_folder() -> Option<PathBuf> {
+/// The user's folder for what can be made again.
+pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(env::var_os(name)?);
         path.is_absolute().then_some(path)
@@ -62,20 +64,15 @@ pub fn component(path: &Path) -> Result<Bytes, Failure> {
     read(path, limits::COMPONENT_BYTES_MAX + 1).map(Bytes::from)
 }
 
-/// The text of the sidecar beside a component, if there is one.
-pub fn sidecar(component: &Path) -> Result<Option<String>, Failure> {
-    let path = component.with_extension("toml");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = read(&path, limits::SIDECAR_BYTES_MAX + 1)?;
+/// The text of a sidecar.
+pub fn sidecar(path: &Path) -> Result<String, Failure> {
+    let bytes = read(path, limits::SIDECAR_BYTES_MAX + 1)?;
     let wrong = |why: &str| Failure::new(Exit::Usage, anyhow!("`{}` {why}", path.display()));
     if bytes.len() as u64 > limits::SIDECAR_BYTES_MAX {
         let max = limits::SIDECAR_BYTES_MAX;
         return Err(wrong(&format!("has more than {max} bytes")));
     }
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
-    Ok(Some(text))
+    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {

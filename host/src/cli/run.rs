@@ -78,11 +78,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
         retention_size: args.retention_size,
     };
     let config = Config::load(flags, args.config.as_deref()).map_err(anyhow::Error::from)?;
-    host(config, Consent::Operator)
+    host(config, Consent::Operator, drop)
 }
 
-/// Runs a host until a signal ends it or the journal fails.
-pub fn host(config: Config, consent: Consent) -> Result<(), Failure> {
+/// Runs a host until a signal ends it or the journal fails. Tells where its admin API
+/// answers as soon as it does.
+pub fn host(
+    config: Config,
+    consent: Consent,
+    tell: impl FnOnce(SocketAddr),
+) -> Result<(), Failure> {
     log_to_stderr();
     let connections_max = files::connections_max();
     // Attempts have workers of their own: a handler that spins takes nothing
@@ -97,6 +102,7 @@ pub fn host(config: Config, consent: Consent) -> Result<(), Failure> {
         let Some((host, mut signals)) = started else {
             return Ok(());
         };
+        tell(host.admin);
         let ended = host.serve(&mut signals).await;
         // It was well configured, so what ends it now is no mistake of usage.
         ended.map_err(|error| Failure::new(Exit::Negative, error))
@@ -134,6 +140,8 @@ struct Host {
     dispatch: Dispatch,
     folder: Handle,
     capsules: Capsules,
+    /// Where the admin API answers.
+    admin: SocketAddr,
     events: Listener,
     router: Router,
     /// Answers until the very end, so that it can tell that the host is not
@@ -197,6 +205,7 @@ impl Host {
         let folder = Folder::start(options, clock.clone(), Arc::new(handlers)).await?;
 
         show_addresses(&config, events.address(), control.address());
+        let admin = control.address();
         let (ready, is_ready) = watch::channel(false);
         let (stop_control, control_stop) = watch::channel(false);
         let admin_router = admin::router(Admin {
@@ -230,6 +239,7 @@ impl Host {
             dispatch,
             folder,
             capsules,
+            admin,
             events,
             router,
             control,

@@ -9,13 +9,15 @@ mod python;
 mod rust;
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use waystation_runtime::Surface;
+
+use crate::cli::clean;
 
 pub use package::{Package, find as find_packages};
 
@@ -56,26 +58,40 @@ struct Component {
 /// # Errors
 /// As [`build`].
 pub fn run(args: &BuildArgs) -> Result<()> {
-    build(&args.dirs, &args.out).map(drop)
+    build(&args.dirs, &args.out, &mut io::stdout()).map(drop)
 }
 
 /// Builds each handler package and puts NAME.wasm into `out`, one after another.
-/// A line about each goes to stdout, what the tools say to stderr.
+/// A line about each goes to `tell`, what the tools say to stderr.
 ///
 /// # Errors
 /// When a folder holds no handler package, a tool cannot be had, or a package does
 /// not compile: the author's error has then been shown.
-pub fn build(dirs: &[PathBuf], out: &Path) -> Result<Vec<Built>> {
+pub fn build(dirs: &[PathBuf], out: &Path, tell: &mut impl Write) -> Result<Vec<Built>> {
     let mut packages = Vec::new();
     for dir in dirs {
         packages.extend(find_packages(dir)?);
     }
     let mut toolchains = Toolchains::default();
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    packages
-        .iter()
-        .map(|package| toolchains.build(package, out))
-        .collect()
+    let mut all = Vec::new();
+    for package in &packages {
+        let built = toolchains.build(package, out)?;
+        built.show(tell);
+        all.push(built);
+    }
+    Ok(all)
+}
+
+impl Built {
+    /// Writes a line about it: the file, its size and how long it took.
+    pub fn show(&self, out: &mut impl Write) {
+        let path = clean::line(&self.path.display().to_string());
+        let kb = self.bytes.div_ceil(1000);
+        let seconds = self.took.as_secs_f64();
+        // A terminal that is gone must not stop the build.
+        let _ = writeln!(out, "{path:<28} {kb:>6} KB {seconds:>6.1} s");
+    }
 }
 
 /// The tools of each language, found when the first package needs them.
@@ -87,7 +103,7 @@ pub struct Toolchains {
 }
 
 impl Toolchains {
-    /// Builds a package, puts NAME.wasm into `out` and prints a line about it.
+    /// Builds a package and puts NAME.wasm into `out`.
     ///
     /// # Errors
     /// As [`build`].
@@ -97,16 +113,11 @@ impl Toolchains {
         check(package, &component)?;
         let path = out.join(format!("{}.wasm", component.name));
         put(&component.file, &path).with_context(|| format!("cannot write {}", path.display()))?;
-        let component = Built {
+        Ok(Built {
             bytes: fs::metadata(&path)?.len(),
             path,
             took: started.elapsed(),
-        };
-        let path = component.path.display().to_string();
-        let kb = component.bytes.div_ceil(1000);
-        let seconds = component.took.as_secs_f64();
-        writeln!(std::io::stdout(), "{path:<28} {kb:>6} KB {seconds:>6.1} s")?;
-        Ok(component)
+        })
     }
 
     fn compile(&mut self, package: &Package) -> Result<Component> {
@@ -144,7 +155,7 @@ fn check(package: &Package, component: &Component) -> Result<()> {
 }
 
 /// Puts a whole file in place at once: a host may be watching the folder.
-pub fn put(from: &Path, to: &Path) -> std::io::Result<()> {
+pub fn put(from: &Path, to: &Path) -> io::Result<()> {
     let partial = to.with_extension("partial");
     fs::copy(from, &partial)?;
     fs::rename(&partial, to)

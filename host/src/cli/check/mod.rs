@@ -55,7 +55,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// What there is to know of one file.
 async fn check(engine: &Engine, file: &Path) -> Result<Report, Failure> {
     let bytes = offline::component(file)?;
-    let sidecar = offline::sidecar(file)?;
+    let beside = Some(file.with_extension("toml")).filter(|path| path.is_file());
+    let sidecar = beside.as_deref().map(offline::sidecar).transpose()?;
     let stem = file.file_stem().unwrap_or_default();
     let handler = stem.to_string_lossy().into_owned();
     let mut report = Report {

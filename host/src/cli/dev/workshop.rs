@@ -12,6 +12,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use waystation_core::limits;
 
 use super::super::build::{Package, Toolchains, find_packages, put};
+use super::replay::Replay;
 use super::sources::Sources;
 use crate::cli::exit::Failure;
 use crate::terminal::say;
@@ -25,6 +26,8 @@ pub struct Workshop {
     toolchains: Toolchains,
     watcher: RecommendedWatcher,
     hints: Receiver<()>,
+    /// Compares each build with the one before, if that is asked for.
+    replay: Option<Replay>,
 }
 
 impl Workshop {
@@ -45,7 +48,22 @@ impl Workshop {
             toolchains: Toolchains::default(),
             watcher: watcher(hint).context("the system does not tell when files change")?,
             hints,
+            replay: None,
         })
+    }
+
+    /// Has each build compared with the one before, from what serves now on.
+    pub fn replay(&mut self, mut replay: Replay) -> Result<(), Failure> {
+        let folder = self.handlers();
+        let cannot = || format!("cannot read {}", folder.display());
+        for entry in fs::read_dir(&folder).with_context(cannot)? {
+            let path = entry.with_context(cannot)?.path();
+            if path.extension().is_some_and(|it| it == "wasm") {
+                replay.remember(&path)?;
+            }
+        }
+        self.replay = Some(replay);
+        Ok(())
     }
 
     /// The folder that the host watches.
@@ -128,7 +146,16 @@ impl Workshop {
         // file, belongs to this build; what the author writes meanwhile does not.
         self.built.insert(package.dir.clone(), sources);
         let component = self.toolchains.build(package, &self.handlers())?;
-        copy_sidecar(&package.dir, &component.path)
+        component.show(&mut io::stdout());
+        copy_sidecar(&package.dir, &component.path)?;
+        if let Some(replay) = &mut self.replay
+            && let Err(failure) = replay.compare(&component.path)
+        {
+            failure
+                .within("cannot compare this build with the one before".to_owned())
+                .report();
+        }
+        Ok(())
     }
 }
 

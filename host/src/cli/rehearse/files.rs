@@ -11,7 +11,7 @@ use waystation_core::formats::json;
 use crate::cli::exit::{Exit, Failure};
 
 /// The bytes of a file.
-pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
     read.map_err(Failure::from)
 }

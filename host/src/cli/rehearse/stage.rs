@@ -1,24 +1,20 @@
 //! Where a rehearsal takes place: the engine of the host, without the host.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use waystation_core::{
     Ask, AskKind, Capsule, Descriptor, Event, HandlerName, Secret, Settings, TypePattern,
     did_you_mean, limits,
 };
 use waystation_folder::Sidecar;
-use waystation_runtime::{
-    Cache, Compiler, Component, Engine, Generation, Rehearsal, Request, World,
-};
+use waystation_runtime::{Component, Engine, Generation, Rehearsal, Request, World};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
-use crate::cli::run::{COMPILE, SELF};
+use crate::cli::{offline, output};
 
 /// The engine of the host.
 pub struct Stage {
@@ -59,13 +55,7 @@ pub struct Attempt<'a> {
 impl Stage {
     /// Starts the engine. Compiled code is kept in the user's cache folder.
     pub fn new() -> Result<Self, Failure> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("cannot start a thread")?;
-        let engine = Engine::new(cache()).map_err(anyhow::Error::from)?;
-        let engine = engine.compile_with(Compiler::new(SELF, [COMPILE]));
+        let (engine, runtime) = (offline::engine()?, offline::runtime()?);
         Ok(Self { runtime, engine })
     }
 
@@ -248,36 +238,11 @@ pub fn named(file: &Path) -> Result<(HandlerName, Option<PathBuf>), Failure> {
 }
 
 fn read_sidecar(path: &Path) -> Result<Sidecar, Failure> {
-    let text = fs::read_to_string(path);
-    let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = offline::sidecar(path)?;
     Sidecar::parse(&text)
         .map_err(|mistakes| Failure::new(Exit::Usage, anyhow!("`{}`: {mistakes}", path.display())))
 }
 
 fn placeholder(name: &str) -> String {
     format!("placeholder-for-{name}")
-}
-
-/// The user's folder for what can be made again.
-pub fn cache_folder() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = variable("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")))?;
-    Some(base.join("waystation"))
-}
-
-/// The user's folder for compiled code. Without one each call compiles anew.
-fn cache() -> Option<Cache> {
-    let folder = cache_folder()?;
-    let opened = fs::create_dir_all(&folder)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(Cache::open(&folder.join("compiled"))?));
-    match opened {
-        Ok(cache) => Some(cache),
-        Err(error) => {
-            output::note(&format!("compiled code is not kept: {error:#}"));
-            None
-        }
-    }
 }
