@@ -61,6 +61,8 @@ fn package(name: &str, arguments: &[&str]) -> PathBuf {
 /// Builds the package into the folder of a running host and publishes its sample
 /// event.
 fn is_handled(package: &Path, name: &str) {
+    let tested = succeeds(waystation().arg("test"), package);
+    assert!(tested.contains("1 case: 1 passed, 0 failed"), "{tested}");
     let site = Site::empty();
     let mut host = site.start();
     let handlers = site.handlers();
@@ -96,6 +98,8 @@ fn a_handler_in_rust_may_publish_nothing() {
     fs::copy(root().join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
     let tested = succeeds(Command::new("cargo").arg("test"), &package);
     assert!(tested.contains("1 passed"), "{tested}");
+    let cases = succeeds(waystation().arg("test"), &package);
+    assert!(cases.contains("1 case: 1 passed, 0 failed"), "{cases}");
     assert!(!tested.contains("warning"), "{tested}");
 }
 

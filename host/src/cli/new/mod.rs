@@ -133,7 +133,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     output::note(&format!("made {}; next:", dir.display()));
     let enter = format!("cd {}", dir.display());
-    let build = ["waystation build", "waystation run"];
+    let invoke = format!("waystation invoke handlers/{name}.wasm cases/first/event.json");
+    let build = [
+        "waystation test",
+        "waystation build",
+        &invoke,
+        "waystation dev",
+    ];
     let commands = kit.test.iter().chain(&build);
     for command in [enter.as_str()].iter().chain(commands) {
         output::command(command);
