@@ -99,23 +99,45 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// The code blocks of a language in the page on rehearsals.
-    fn snippets(language: &str) -> Vec<&'static str> {
-        let page = include_str!("../../rehearsals.md");
+    /// The code blocks of a language in a page.
+    fn snippets(page: &'static str, language: &str) -> Vec<&'static str> {
         let blocks = page.split("```").skip(1).step_by(2);
         blocks
-            .filter_map(|block| block.strip_prefix(language))
+            .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
             .collect()
     }
 
     #[test]
-    fn the_page_on_rehearsals_is_true() {
-        for line in snippets("sh\n").iter().flat_map(|block| block.lines()) {
-            let command = line.split(" #").next().unwrap_or_default();
-            let parsed = Cli::try_parse_from(command.split_whitespace());
-            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+    fn every_command_in_the_documents_is_one() {
+        let mut count = 0;
+        for page in [
+            include_str!("../../../README.md"),
+            include_str!("../../README.md"),
+            include_str!("../../rehearsals.md"),
+            include_str!("../../../guest-sdk/README.md"),
+            include_str!("../../../guest-sdk/template/README.md"),
+        ] {
+            let blocks = ["sh", "sh,ignore", "console"]
+                .map(|it| snippets(page, it))
+                .concat();
+            let lines = blocks.iter().flat_map(|block| block.lines());
+            // What is in brackets is a synopsis.
+            for line in lines.filter(|it| it.trim().starts_with("waystation ") && !it.contains('['))
+            {
+                let command = line.split(" #").next().unwrap_or_default();
+                let command = command.replace("{{name}}", "name");
+                let parsed = Cli::try_parse_from(command.split_whitespace());
+                assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+                count += 1;
+            }
         }
-        let [state, http] = snippets("json\n").try_into().unwrap();
+        assert!(count > 25, "{count}");
+    }
+
+    #[test]
+    fn the_files_in_the_page_on_rehearsals_are_read() {
+        let page = include_str!("../../rehearsals.md");
+        let [state, http] = snippets(page, "json").try_into().unwrap();
         let state: waystation_core::StateImage = serde_json::from_str(state).unwrap();
         assert!(state.value("orders", "logo").is_some());
         let http: Vec<waystation_core::Exchange> = serde_json::from_str(http).unwrap();
