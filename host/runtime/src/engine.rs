@@ -157,7 +157,7 @@ fn settings() -> Config {
         .async_stack_size(limits::WASM_STACK_BYTES * 4)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false);
+        .wasm_multi_memory(true);
     config
 }
 
