@@ -10,7 +10,7 @@ export function explain(error) {
   return [said, ...places].join("\n");
 }
 
-function frames(stack) {
+export function frames(stack) {
   const lines = decoded();
   const frames = [];
   for (const frame of stack.split("\n")) {
