@@ -1,8 +1,9 @@
+import { shape } from "./shape.js";
 import { didYouMean, kind } from "./text.js";
 
 const KNOWN = [
   "on", "source", "subject", "publishes", "state", "config", "secrets", "http",
-  "order", "instances", "description", "decode", "handle",
+  "order", "instances", "description", "data", "handle",
 ];
 
 /** Makes a handler of what is said of it, and says at once what is wrong with that. */
@@ -17,9 +18,6 @@ export function defineHandler(options) {
   }
   if (typeof options.handle !== "function") {
     throw new TypeError(`defineHandler: expected \`handle\` to be a function, found ${kind(options.handle)}`);
-  }
-  if (options.decode !== undefined && typeof options.decode !== "function") {
-    throw new TypeError(`defineHandler: expected \`decode\` to be a function, found ${kind(options.decode)}`);
   }
   const on = list(options, "on");
   if (on.length === 0) {
@@ -37,7 +35,7 @@ export function defineHandler(options) {
     order: oneOf(options, "order", ["none", "key"]),
     instances: oneOf(options, "instances", ["reused", "fresh"]),
     description: text(options, "description"),
-    decode: options.decode,
+    decode: typeof options.data === "function" || options.data === undefined ? options.data : shape(options.data),
     handle: options.handle,
   };
 }

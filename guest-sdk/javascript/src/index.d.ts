@@ -64,7 +64,7 @@ export interface Context {
 }
 
 /** What a handler says of itself. */
-export interface HandlerOptions<T> {
+export interface HandlerOptions<S> {
   /** The types of the events to handle, exact or ending in `.*`. */
   on: string | readonly string[];
   /** Only events of this source. */
@@ -87,20 +87,26 @@ export interface HandlerOptions<T> {
   instances?: "reused" | "fresh";
   /** One line for people; without it package.json's `description`. */
   description?: string;
-  /** Checks the data: what it throws makes the event a dead letter. See `shape`. */
-  decode?(data: unknown): T;
-  handle(event: Event<T>, ctx: Context): void | Promise<void>;
+  /**
+   * What the data looks like, such as
+   * `{ orderId: "string", note: "string?", lines: [{ pieces: "number" }] }`, or a
+   * function that checks it and gives it back. What does not fit becomes a dead
+   * letter that names the place, such as `$.lines[0].pieces`.
+   */
+  data?: S;
+  handle(event: Event<Shaped<S>>, ctx: Context): void | Promise<void>;
 }
 
 /** A handler that `defineHandler` made. */
 export interface Handler<T = unknown> {
   readonly on: readonly string[];
   readonly publishes: readonly string[];
+  readonly http: readonly string[];
   readonly handle: (event: Event<T>, ctx: Context) => void | Promise<void>;
 }
 
 /** Makes a handler: the default export of a package. */
-export function defineHandler<T = unknown>(options: HandlerOptions<T>): Handler<T>;
+export function defineHandler<const S = unknown>(options: HandlerOptions<S>): Handler<Shaped<S>>;
 
 /** Thrown: the event can never be handled, and becomes a dead letter with this reason. */
 export class Reject extends Error {}
@@ -113,17 +119,12 @@ export class Retry extends Error {
 
 type Simple = { string: string; number: number; boolean: boolean; unknown: unknown };
 
-/** The type of what fits a shape. */
+/** The type of data of this shape. */
 export type Shaped<S> =
+  unknown extends S ? unknown :
+  S extends (data: any) => infer T ? T :
   S extends `${infer K extends keyof Simple & string}?` ? Simple[K] | undefined :
   S extends keyof Simple ? Simple[S] :
   S extends readonly [infer E] ? Shaped<E>[] :
-  S extends object ? { [K in keyof S]: Shaped<S[K]> } :
+  S extends object ? { -readonly [K in keyof S]: Shaped<S[K]> } :
   never;
-
-/**
- * Makes a `decode` of what the data looks like, such as
- * `shape({ orderId: "string", note: "string?", lines: [{ pieces: "number" }] })`.
- * What does not fit is named by its place, such as `$.lines[0].pieces`.
- */
-export function shape<const S>(wanted: S): (data: unknown) => Shaped<S>;

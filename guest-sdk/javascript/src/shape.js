@@ -15,15 +15,15 @@ export function shape(wanted) {
 function verify(wanted, path) {
   if (typeof wanted === "string") {
     if (!SIMPLE.includes(wanted.replace(/\?$/, ""))) {
-      throw new TypeError(`shape: at ${path} expected one of ${SIMPLE.map((s) => `"${s}"`).join(", ")}, found "${wanted}"`);
+      throw new TypeError(`defineHandler: in \`data\` at ${path} expected one of ${SIMPLE.map((s) => `"${s}"`).join(", ")}, found "${wanted}"`);
     }
   } else if (Array.isArray(wanted)) {
-    if (wanted.length !== 1) throw new TypeError(`shape: at ${path} expected an array of the one shape of all elements`);
+    if (wanted.length !== 1) throw new TypeError(`defineHandler: in \`data\` at ${path} expected an array of the one shape of all elements`);
     verify(wanted[0], `${path}[]`);
   } else if (wanted !== null && typeof wanted === "object") {
     for (const [key, inner] of Object.entries(wanted)) verify(inner, `${path}.${key}`);
   } else {
-    throw new TypeError(`shape: at ${path} expected a string, an array or an object, found ${kind(wanted)}`);
+    throw new TypeError(`defineHandler: in \`data\` at ${path} expected a string, an array or an object, found ${kind(wanted)}`);
   }
 }
 

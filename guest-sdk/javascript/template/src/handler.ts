@@ -1,4 +1,4 @@
-import { defineHandler, shape } from "@waystation/sdk";
+import { defineHandler } from "@waystation/sdk";
 
 export default defineHandler({
   on: "{{on}}",
@@ -10,7 +10,7 @@ export default defineHandler({
   description: "Greets whoever an event names, in the log",
   // {{/publishes}}
   // What this handler reads of an event's data. Other members may be there.
-  decode: shape({ name: "string" }),
+  data: { name: "string" },
   handle(event, ctx) {
     // {{#publishes}}
     ctx.publish("{{publishes}}", { greeting: `Hello, ${event.data.name}!` });
