@@ -8,12 +8,11 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { componentize } from "componentize-qjs";
 import { build } from "esbuild";
 import { excerpt, typeErrors } from "./check.mjs";
+import { engine } from "./engine.mjs";
 
 const SDK = dirname(fileURLToPath(import.meta.url));
-const WORLD = "javascript-event-handler";
 // In a package of `waystation new` the interfaces lie beside the SDK.
 const WIT = [join(SDK, "../wit"), join(SDK, "../../wit")].find((folder) => existsSync(join(folder, "javascript.wit")));
 
@@ -43,7 +42,7 @@ async function main(root, file) {
   const key = digest(bundled.value.code);
   const kept = `${file}.made-of`;
   if (existsSync(file) && existsSync(kept) && readFileSync(kept, "utf8") === key) return;
-  const component = await engine(root, bundled.value);
+  const component = await made(bundled.value);
   mkdirSync(dirname(file), { recursive: true });
   rmSync(kept, { force: true });
   writeFileSync(file, component);
@@ -121,10 +120,9 @@ function bundlingError(root, { text, location }) {
   return [`${file}:${line}:${column + 1}: ${what}`, ...excerpt(line, lineText, column), ...rest].join("\n");
 }
 
-async function engine(root, { code, map }) {
+async function made({ code, map }) {
   try {
-    const made = await componentize({ witPath: WIT, world: WORLD, jsSource: code, sync: true });
-    return made.component;
+    return await engine(WIT, code);
   } catch (error) {
     // The module's own top level has run, and failed.
     const said = /module evaluation: (?:Error: )?([\s\S]*)/.exec(error.message)?.[1];
@@ -141,8 +139,7 @@ async function engine(root, { code, map }) {
 /** What the component is made of: the bundle, the SDK and what it stands on. */
 function digest(code) {
   const hash = createHash("sha256").update(code);
-  const manifest = (name) => readFileSync(join(SDK, name));
-  hash.update(manifest("package.json")).update(readFileSync(fileURLToPath(import.meta.url)));
+  for (const name of ["package.json", "build.mjs", "engine.mjs"]) hash.update(readFileSync(join(SDK, name)));
   for (const name of readdirSync(WIT).filter((name) => name.endsWith(".wit")).sort()) hash.update(readFileSync(join(WIT, name)));
   return hash.digest("hex");
 }
