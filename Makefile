@@ -4,7 +4,7 @@
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test lint guests deny advisories fuzz soak overload backlog bench
+.PHONY: demo test javascript lint guests deny advisories fuzz soak overload backlog bench
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -14,9 +14,17 @@ demo:
 	target/debug/demo $(if $(ONCE),--once)
 
 # All tests, from the formats to the running host.
-test: guests
+test: guests javascript
 	$(RUNNER)
 	cargo test --workspace --doc
+
+# The tests of the SDK for JavaScript and of its sample, on Node.js alone.
+JAVASCRIPT := guest-sdk/javascript handlers/price-watch
+
+javascript:
+	for folder in $(JAVASCRIPT); do \
+	  (cd $$folder && { [ -d node_modules ] || npm ci; } && npm test) || exit 1; \
+	done
 
 # The sample handlers and the fixtures as components. The tests are built along
 # with the binary that builds them, so that nothing is compiled twice.

@@ -26,6 +26,7 @@ mod folder;
 mod grants;
 mod ingest;
 mod invoke;
+mod javascript;
 mod load;
 mod new;
 mod outcomes;
