@@ -23,7 +23,7 @@ JAVASCRIPT := guest-sdk/javascript handlers/price-watch
 
 javascript:
 	for folder in $(JAVASCRIPT); do \
-	  (cd $$folder && { [ -d node_modules ] || npm ci; } && npm test) || exit 1; \
+	  (cd $$folder && { [ -d node_modules ] || npm install; } && npm test) || exit 1; \
 	done
 
 # The sample handlers and the fixtures as components. The tests are built along

@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use e2e::guests;
 use e2e::host::{Host, STRUCTURED, Site, waystation};
 
 const ON: &str = "com.example.users.registered.v1";
 const PUBLISHES: &str = "com.example.users.greeted.v1";
+const OBSERVED: &str = "com.example.prices.observed.v1";
 const DROPPED: &str = "com.example.prices.dropped.v1";
 
 fn text(output: &Output) -> String {
@@ -121,6 +122,53 @@ fn mistakes_are_shown_with_their_place(package: &Path) {
     succeeds(&mut build(package, &out), package);
 }
 
+/// Uses what there is in a handler; `{{http}}` is the server.
+const ALL: &str = include_str!("javascript/all.ts");
+
+#[test]
+fn a_handler_in_typescript_waits_calls_and_keeps_state() {
+    let server = rates();
+    let folder = tempfile::tempdir().unwrap();
+    let package = new(folder.path(), "all-in-js", &["--publishes", PUBLISHES]);
+    let source = ALL.replace("{{http}}", &server);
+    fs::write(package.join("src/handler.ts"), source).unwrap();
+    let site = Site::empty();
+    site.sidecar(
+        "all-in-js",
+        &format!("[grants]\nhttp = ['{server}']\nstate = ['seen']\n[config]\ngreeting = 'Hi'\n"),
+    );
+    let mut host = site.start();
+    // Fetches the dependencies too.
+    succeeds(&mut build(&package, &site.handlers()), &package);
+    host.wait_for_line(|line| line.contains("===") && line.contains("all-in-js"));
+    for id in ["one", "two"] {
+        publish(&host, ON, id, r#"{"name": "Ada"}"#);
+        host.wait_for_delivery(id, "all-in-js", "done");
+    }
+    let mut greeted = host.of_type(PUBLISHES);
+    greeted.sort_by_key(|event| event["data"]["count"].as_u64());
+    assert_eq!(
+        greeted[1]["data"],
+        json!({
+            "greeting": "Hi, Ada ✓", "count": 2, "rates": [0.5, 0.5], "swapped": [true, false],
+            "order": ["first", "job", "timer"], "random": true, "uuid": 36, "key": true,
+        })
+    );
+    assert_eq!(greeted[1]["partitionkey"], "Ada");
+    assert_eq!(greeted[1]["tone"], "warm");
+
+    for (name, state, expected) in [
+        ("later", "waiting", "come back"),
+        ("never", "dead", "not this one"),
+        ("stuck", "waiting", "a promise that nothing settles"),
+        ("wrong", "waiting", "did you mean `com.example.users.greeted.v1`?"),
+    ] {
+        publish(&host, ON, name, &json!({"name": name}).to_string());
+        let delivery = host.wait_for_delivery(name, "all-in-js", state).to_string();
+        assert!(delivery.contains(expected), "{expected}: {delivery}");
+    }
+}
+
 #[test]
 fn a_handler_in_typescript_may_publish_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,43 +212,26 @@ fn rates() -> String {
     authority
 }
 
-fn observe(host: &Host, id: &str, data: &str) {
+fn publish(host: &Host, event_type: &str, id: &str, data: &str) {
     let event = format!(
-        r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"com.example.prices.observed.v1","subject":"lamp","data":{data}}}"#
+        r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"{event_type}","subject":"lamp","data":{data}}}"#
     );
     let (status, answer) = host.post(&[("content-type", STRUCTURED)], event);
     assert_eq!(status, 202, "{answer}");
 }
 
-/// A host that serves `price-watch`, and lets it call this server.
-fn watch(server: &str) -> (Site, Host) {
+#[test]
+fn the_sample_remembers_and_tells_and_fails_with_its_place() {
     let site = Site::empty();
     site.sidecar(
         "price-watch",
-        &format!(
-            "[grants]\nhttp = ['{server}']\nstate = ['prices']\n[config]\nrates = 'http://{server}'\n\
-             [retry]\nattempts = 1\n"
-        ),
+        "[grants]\nhttp = ['rates.example']\nstate = ['prices']\n[retry]\nattempts = 1\n",
     );
     site.drop_in("price-watch", &guests::component("price-watch"));
     let mut host = site.start();
-    host.wait_for_line(|line| line.contains("===") && line.contains("price-watch"));
-    (site, host)
-}
-
-fn reason(delivery: &Value) -> String {
-    delivery["attempts"][0]["reason"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{delivery}"))
-        .to_owned()
-}
-
-#[test]
-fn the_sample_remembers_and_tells_and_fails_with_its_place() {
-    let (_site, mut host) = watch("rates.example");
-    observe(&host, "1", r#"{"product": "lamp", "price": 50}"#);
+    publish(&host, OBSERVED, "1", r#"{"product": "lamp", "price": 50}"#);
     host.wait_for_delivery("1", "price-watch", "done");
-    observe(&host, "2", r#"{"product": "lamp", "price": 40}"#);
+    publish(&host, OBSERVED, "2", r#"{"product": "lamp", "price": 40}"#);
     host.wait_for_delivery("2", "price-watch", "done");
     let dropped = host.of_type(DROPPED);
     assert_eq!(
@@ -209,13 +240,13 @@ fn the_sample_remembers_and_tells_and_fails_with_its_place() {
     );
     assert_eq!(dropped[0]["subject"], "lamp");
 
-    observe(&host, "3", r#"{"product": "lamp", "price": "cheap"}"#);
+    publish(&host, OBSERVED, "3", r#"{"product": "lamp", "price": "cheap"}"#);
     let delivery = host.wait_for_delivery("3", "price-watch", "dead");
     let said = delivery.to_string();
     assert!(said.contains("at $.price: expected a number"), "{said}");
     assert!(!said.contains("cheap"), "{said}");
 
-    observe(&host, "4", r#"{"product": "lamp", "price": 1e999}"#);
+    publish(&host, OBSERVED, "4", r#"{"product": "lamp", "price": 1e999}"#);
     let said = host.wait_for_delivery("4", "price-watch", "dead").to_string();
     for part in [
         "RangeError: a price must be a finite number",
