@@ -216,7 +216,7 @@ fn publish(host: &Host, event_type: &str, id: &str, data: &str) {
     let event = format!(
         r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"{event_type}","subject":"lamp","data":{data}}}"#
     );
-    let (status, answer) = host.post(&[("content-type", STRUCTURED)], event);
+    let (status, answer) = host.post(&[STRUCTURED], event);
     assert_eq!(status, 202, "{answer}");
 }
 
