@@ -106,7 +106,11 @@ fn mistakes_are_shown_with_their_place(package: &Path) {
     check(&wrong, "src/handler.ts:5:", "  5 |   description = ");
 
     let wrong = format!("import fs from \"node:fs\";\n{sound}\nfs.rmSync(\"/\");\n");
-    check(&wrong, "src/handler.ts:1:15: there is no `node:fs`", "fetch");
+    check(
+        &wrong,
+        "src/handler.ts:1:15: there is no `node:fs`",
+        "fetch",
+    );
 
     let wrong = format!("{sound}\nthrow new Error(\"at the top\");\n");
     let lines = wrong.trim_end().lines().count();
@@ -161,7 +165,11 @@ fn a_handler_in_typescript_waits_calls_and_keeps_state() {
         ("later", "waiting", "come back"),
         ("never", "dead", "not this one"),
         ("stuck", "waiting", "a promise that nothing settles"),
-        ("wrong", "waiting", "did you mean `com.example.users.greeted.v1`?"),
+        (
+            "wrong",
+            "waiting",
+            "did you mean `com.example.users.greeted.v1`?",
+        ),
     ] {
         publish(&host, ON, name, &json!({"name": name}).to_string());
         let delivery = host.wait_for_delivery(name, "all-in-js", state).to_string();
@@ -240,14 +248,26 @@ fn the_sample_remembers_and_tells_and_fails_with_its_place() {
     );
     assert_eq!(dropped[0]["subject"], "lamp");
 
-    publish(&host, OBSERVED, "3", r#"{"product": "lamp", "price": "cheap"}"#);
+    publish(
+        &host,
+        OBSERVED,
+        "3",
+        r#"{"product": "lamp", "price": "cheap"}"#,
+    );
     let delivery = host.wait_for_delivery("3", "price-watch", "dead");
     let said = delivery.to_string();
     assert!(said.contains("at $.price: expected a number"), "{said}");
     assert!(!said.contains("cheap"), "{said}");
 
-    publish(&host, OBSERVED, "4", r#"{"product": "lamp", "price": 1e999}"#);
-    let said = host.wait_for_delivery("4", "price-watch", "dead").to_string();
+    publish(
+        &host,
+        OBSERVED,
+        "4",
+        r#"{"product": "lamp", "price": 1e999}"#,
+    );
+    let said = host
+        .wait_for_delivery("4", "price-watch", "dead")
+        .to_string();
     for part in [
         "RangeError: a price must be a finite number",
         "at dropped (src/history.ts:4:",

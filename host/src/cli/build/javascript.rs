@@ -3,7 +3,7 @@
 //! The SDK has a script that makes a component of a package; this finds what it
 //! needs, fetches the package's dependencies where they are missing, and runs it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -101,39 +101,43 @@ fn name(dir: &Path) -> Result<String> {
 /// Fetches the dependencies where they are missing, as the lock file has them.
 fn install(dir: &Path) -> Result<()> {
     let script = dir.join(SDK).join("build.mjs");
-    if !is_installed(dir, &script) {
-        output("npm")?;
-        let command = if dir.join("package-lock.json").is_file() {
-            "ci"
-        } else {
-            "install"
-        };
-        let status = Command::new("npm")
-            .args([command, "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(dir)
-            .stdout(Stdio::null())
-            .status()
-            .context("cannot run npm")?;
-        ensure!(
-            status.success(),
-            "the dependencies of {} cannot be installed; npm's lines above say why",
-            dir.display()
-        );
+    if !dir.join("node_modules").is_dir() || !script.is_file() {
+        npm_install(dir)?;
     }
     ensure!(
         script.is_file(),
-        "{} does not depend on the SDK\n  add it with\nnpm install PATH/TO/guest-sdk/javascript",
+        "`{}` does not depend on the SDK\n  add it with\nnpm install PATH/TO/guest-sdk/javascript",
         dir.join("package.json").display()
     );
-    Ok(())
+    // npm links an SDK that lies elsewhere, and gives it nothing of what it needs.
+    let linked = std::fs::canonicalize(&script)
+        .with_context(|| format!("cannot read `{}`", script.display()))?;
+    let has = |folder: &Path| folder.join("node_modules/componentize-qjs").is_dir();
+    match linked.parent() {
+        Some(sdk) if !linked.ancestors().any(has) => npm_install(sdk),
+        _ => Ok(()),
+    }
 }
 
-/// Whether the SDK is there with what it needs itself: a linked one has that in its
-/// own folder or in one above.
-fn is_installed(dir: &Path, script: &Path) -> bool {
-    let has = |folder: &Path| folder.join("node_modules/componentize-qjs").is_dir();
-    std::fs::canonicalize(script).is_ok_and(|script: PathBuf| script.ancestors().any(has))
-        && dir.join("node_modules").is_dir()
+fn npm_install(dir: &Path) -> Result<()> {
+    output("npm")?;
+    let command = if dir.join("package-lock.json").is_file() {
+        "ci"
+    } else {
+        "install"
+    };
+    let status = Command::new("npm")
+        .args([command, "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot run npm")?;
+    ensure!(
+        status.success(),
+        "the dependencies of `{}` cannot be installed; npm's lines above say why",
+        dir.display()
+    );
+    Ok(())
 }
 
 #[cfg(test)]
