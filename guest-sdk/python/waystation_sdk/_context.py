@@ -68,6 +68,8 @@ class State:
 
     def increment(self, key: str, by: int = 1) -> int:
         """Adds to a number, which is 0 while there is none, and gives the sum."""
+        if by < 0:
+            raise ValueError("`increment` only adds: to subtract, use `get` and `set`")
         return self._bucket.increment(key, by)
 
     def compare_and_swap(self, key: str, old: Any, new: Any) -> bool:

@@ -9,6 +9,9 @@ from typing import Any, Mapping, Protocol
 from ._errors import HttpError
 from ._json import encode
 
+RESPONSE_BYTES_MAX = 8 * 1024 * 1024
+"""The most that an answer may bring. The host passes no more on."""
+
 
 @dataclass(frozen=True)
 class Response:

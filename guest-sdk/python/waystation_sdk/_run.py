@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,11 @@ from ._errors import Reject, Retry
 from ._event import Draft, Event
 from ._handler import Handler
 
-_OWN = str(Path(__file__).parent)
-_MOUNT = re.compile(r"^/\d+/")
+_OWN, _LIBRARY = str(Path(__file__).parent), str(Path(traceback.__file__).parent)
+# Where the build puts the author's modules, and all others.
+_AUTHORS, _MOUNT = "/0/", re.compile(r"^/\d+/")
+_ENTRY = ("/importlib/__init__.py", "/waystation_entry.py")
+_IS_GUEST = sys.platform == "wasi"
 
 log = logging.getLogger("waystation")
 
@@ -42,7 +46,8 @@ def attempt(handler: Handler, event: Event[bytes | None], ctx: Context) -> Ended
     except Retry as error:
         return Ended("retry", [], error.reason, error.after, error)
     except BaseException as error:
-        log.error("%s", trace(error))
+        for line in trace(error).splitlines():
+            log.error("%s", line)
         return Ended("retry", [], reason(error), error=error)
 
 
@@ -70,24 +75,42 @@ def reason(error: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(error, lookup_lines=False)
     last = list(shown.format_exception_only())[-1].strip()
     for frame in reversed(shown.stack):
-        if _is_authors(frame.filename):
-            return f"{last} (at {_MOUNT.sub('', frame.filename)}:{frame.lineno} in {frame.name})"
+        if is_authors(frame.filename):
+            return f"{last} (at {_shown(frame.filename)}:{frame.lineno} in {frame.name})"
     return last
 
 
 def trace(error: BaseException) -> str:
-    """The traceback as the author knows it: without the frames of this package."""
+    """The traceback as the author knows it: from the first of the author's frames on,
+    and without the frames of this package."""
     shown = traceback.TracebackException.from_exception(error)
     chain: traceback.TracebackException | None = shown
     while chain is not None:
-        frames = [frame for frame in chain.stack if not frame.filename.startswith(_OWN)]
-        chain.stack = traceback.StackSummary.from_list(frames)
-        for frame in chain.stack:
-            frame.filename = _MOUNT.sub("", frame.filename)
+        frames = [frame for frame in chain.stack if not _is_ours(frame.filename)]
+        for frame in frames:
+            frame.filename = _shown(frame.filename)
+        # None leaves out the heading of a traceback too.
+        stack: Any = traceback.StackSummary.from_list(frames) if frames else None
+        chain.stack = stack
+        if isinstance(getattr(chain, "filename", None), str):
+            chain.filename = _shown(chain.filename)  # of a SyntaxError
         chain = chain.__cause__ or chain.__context__
     return "".join(shown.format()).rstrip()
 
 
-def _is_authors(file: str) -> bool:
-    library = ("/python/", "<", "/bundled/")
-    return not file.startswith((_OWN, *library)) and "site-packages" not in file
+def is_authors(file: str) -> bool:
+    """Whether the author wrote a file."""
+    if _IS_GUEST:
+        return file.startswith(_AUTHORS)
+    return not file.startswith((_OWN, _LIBRARY, "<")) and "site-packages" not in file
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith((_OWN, "<frozen importlib")) or file.endswith(_ENTRY)
+
+
+def _shown(file: str) -> str:
+    """A file by its path in the author's package."""
+    if _IS_GUEST and file.startswith(_AUTHORS):
+        return f"src/{file.removeprefix(_AUTHORS)}"
+    return _MOUNT.sub("", file)

@@ -49,6 +49,7 @@ fn cache() -> Option<Cache> {
 }
 
 /// The user's folder for what can be made again.
+/// The folder for what can be made again.
 pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(env::var_os(name)?);
