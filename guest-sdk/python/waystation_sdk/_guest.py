@@ -53,11 +53,11 @@ def load(name: str) -> type:
     handlers = handlers_of(module)
     if not handlers:
         raise Unloadable(f"no function of the module `{name}` has the decorator `@handler`")
-    try:
-        for each in handlers:
+    for each in handlers:
+        try:
             each.decode()
-    except (NameError, TypeError) as error:
-        raise Unloadable(_run.trace(error)) from None
+        except (NameError, TypeError) as error:
+            raise Unloadable(f"{_run.place(each.function)}: {error}") from None
     _keep_sources()
 
     class Exported:

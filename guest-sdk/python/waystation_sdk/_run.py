@@ -8,7 +8,7 @@ import sys
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Callable, Literal
 
 from ._context import Context
 from ._decode import DecodeError, decode_json
@@ -19,7 +19,6 @@ from ._handler import Handler
 _OWN, _LIBRARY = str(Path(__file__).parent), str(Path(traceback.__file__).parent)
 # Where the build puts the author's modules, and all others.
 _AUTHORS, _MOUNT = "/0/", re.compile(r"^/\d+/")
-_ENTRY = ("/importlib/__init__.py", "/waystation_entry.py")
 _IS_GUEST = sys.platform == "wasi"
 
 log = logging.getLogger("waystation")
@@ -80,13 +79,18 @@ def reason(error: BaseException) -> str:
     return last
 
 
+def place(function: Callable[..., Any]) -> str:
+    """Where the author wrote a function."""
+    code = function.__code__
+    return f"{_shown(code.co_filename)}:{code.co_firstlineno} in {code.co_name}"
+
+
 def trace(error: BaseException) -> str:
-    """The traceback as the author knows it: from the first of the author's frames on,
-    and without the frames of this package."""
+    """The traceback as the author knows it, without the frames of this package."""
     shown = traceback.TracebackException.from_exception(error)
     chain: traceback.TracebackException | None = shown
     while chain is not None:
-        frames = [frame for frame in chain.stack if not _is_ours(frame.filename)]
+        frames = _told(chain.stack)
         for frame in frames:
             frame.filename = _shown(frame.filename)
         # None leaves out the heading of a traceback too.
@@ -98,15 +102,21 @@ def trace(error: BaseException) -> str:
     return "".join(shown.format()).rstrip()
 
 
+def _told(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """The author's frames and those of libraries that they called."""
+    told, is_shown = [], False
+    for frame in stack:
+        is_shown = is_authors(frame.filename) or (is_shown and not frame.filename.startswith(_OWN))
+        if is_shown:
+            told.append(frame)
+    return told
+
+
 def is_authors(file: str) -> bool:
     """Whether the author wrote a file."""
     if _IS_GUEST:
         return file.startswith(_AUTHORS)
     return not file.startswith((_OWN, _LIBRARY, "<")) and "site-packages" not in file
-
-
-def _is_ours(file: str) -> bool:
-    return file.startswith((_OWN, "<frozen importlib")) or file.endswith(_ENTRY)
 
 
 def _shown(file: str) -> str:

@@ -81,7 +81,11 @@ impl Language {
                 manifest: "pyproject.toml",
                 sdk: embedded::PYTHON_SDK,
                 template: embedded::PYTHON_TEMPLATE,
-                test: &["python3 -m pytest"],
+                test: &[
+                    "python3 -m venv .venv",
+                    ".venv/bin/pip install pytest",
+                    ".venv/bin/pytest",
+                ],
             },
         }
     }
