@@ -213,7 +213,10 @@ fn failed(project: &Project, output: &Output) -> anyhow::Error {
         Some(mistake) => {
             mistake.lines().for_each(output::note);
             let hint = said::hint(mistake, &project.manifest());
-            anyhow::anyhow!("`{}` does not load; the lines above say why{hint}", project.name)
+            anyhow::anyhow!(
+                "`{}` does not load; the lines above say why{hint}",
+                project.name
+            )
         }
         None => {
             text.lines().for_each(output::note);
@@ -229,7 +232,9 @@ fn version(python: &Path) -> Result<(u32, u32)> {
     let print = "import sys; print(*sys.version_info[:2])";
     let output = match Command::new(python).args(["-I", "-c", print]).output() {
         Ok(output) => output,
-        Err(_) => bail!("there is no python3, which builds handlers in Python; on Debian\n    apt-get install python3 python3-pip"),
+        Err(_) => bail!(
+            "there is no python3, which builds handlers in Python; on Debian\n    apt-get install python3 python3-pip"
+        ),
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map(str::parse);

@@ -59,9 +59,9 @@ impl Project {
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let manifest: Manifest =
             toml::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
-        let project = manifest.project.with_context(|| {
-            format!("{} has no table [project] with a `name`", file.display())
-        })?;
+        let project = manifest
+            .project
+            .with_context(|| format!("{} has no table [project] with a `name`", file.display()))?;
         let module = project.name.replace(['-', '.'], "_");
         let source = dir.join("src");
         let [plain, package] = [format!("{module}.py"), format!("{module}/__init__.py")];
@@ -82,7 +82,10 @@ impl Project {
         let wit = ["../wit", "../../wit"].map(|wit| sdk.join(wit));
         let wit = wit.into_iter().find(|wit| wit.join("events.wit").is_file());
         let wit = wit.with_context(|| {
-            format!("the SDK lacks its contract: there is no {}/../wit", sdk.display())
+            format!(
+                "the SDK lacks its contract: there is no {}/../wit",
+                sdk.display()
+            )
         })?;
         let dependencies = project.dependencies.into_iter();
         Ok(Self {

@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn the_authors_part_is_between_the_marks() {
-        let text = "AssertionError: Traceback\nUnloadable: <<<\nFile\nOops\n>>>\nCaused by: us\n>>>";
+        let text =
+            "AssertionError: Traceback\nUnloadable: <<<\nFile\nOops\n>>>\nCaused by: us\n>>>";
         assert_eq!(by_author(text), Some("File\nOops"));
         assert_eq!(by_author("thread 'main' panicked"), None);
     }
