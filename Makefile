@@ -5,6 +5,7 @@ RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,c
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
 .PHONY: demo test javascript lint guests deny advisories fuzz soak overload backlog bench
+.PHONY: demo test python lint guests deny advisories fuzz soak overload backlog bench
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -25,6 +26,22 @@ javascript:
 	for folder in $(JAVASCRIPT); do \
 	  (cd $$folder && { [ -d node_modules ] || npm install; } && npm test) || exit 1; \
 	done
+
+test: guests python
+	$(RUNNER)
+	cargo test --workspace --doc
+
+# The tests of the Python SDK and of the samples in Python, as their authors run them.
+PYTHON_TESTS := guest-sdk/python handlers/cold-chain
+
+python: target/python/bin/pytest
+	for package in $(PYTHON_TESTS); do \
+	  (cd $$package && $(CURDIR)/target/python/bin/pytest -q -p no:cacheprovider) || exit 1; \
+	done
+
+target/python/bin/pytest:
+	python3 -m venv target/python
+	target/python/bin/pip install --quiet --disable-pip-version-check pytest==9.1.1
 
 # The sample handlers and the fixtures as components. The tests are built along
 # with the binary that builds them, so that nothing is compiled twice.

@@ -250,3 +250,36 @@ fn the_sample_tells_who_is_on_duty_of_a_warm_cargo() {
     assert!(output.status.success(), "{}", text(&output));
     assert!(text(&output).contains("warm"), "{}", text(&output));
 }
+
+#[test]
+fn a_new_package_is_tested_built_and_handles_its_first_event() {
+    let folder = guests::scratch().join("python");
+    fs::create_dir_all(&folder).unwrap();
+    let package = folder.join("greeter");
+    if package.exists() {
+        fs::remove_dir_all(&package).unwrap();
+    }
+    let mut new = waystation();
+    let types = ["--on", PROBE, "--publishes", DONE];
+    new.args(["new", "greeter", "--lang", "py"]).args(types);
+    let made = new.current_dir(&folder).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    assert!(text(&made).contains("  .venv/bin/pytest\n"), "{}", text(&made));
+
+    // Where pytest is comes from `make python`; else the author's own commands get it.
+    let pytest = guests::profile().parent().unwrap().join("python/bin/pytest");
+    let tested = Command::new(&pytest).current_dir(&package).output();
+    let tested = tested.unwrap_or_else(|error| panic!("{error}; run `make python` first"));
+    assert!(tested.status.success(), "{}", text(&tested));
+
+    let site = Site::empty();
+    let built = build(&package, &site.handlers());
+    assert!(built.status.success(), "{}", text(&built));
+    let mut host = site.start();
+    let event = package.join("cases/first/event.json");
+    let published = host.cli(&["publish", event.to_str().unwrap(), "--to", host.events_url()]);
+    assert!(published.status.success(), "{}", text(&published));
+    host.wait_for_delivery("first", "greeter", "done");
+    let greeted = host.of_type(DONE);
+    assert_eq!(greeted[0]["data"], json!({"greeting": "Hello, Ada!"}));
+}

@@ -120,7 +120,7 @@ def test_state_stays_from_one_event_to_the_next():
 def test_calls_are_answered_and_seen():
     url = "https://rates.example/usd?key=secret"
     attempt = told("call", World().answer("GET", url, status=503, headers={"retry-after": "9000"}))
-    assert attempt.reason.startswith("waystation_sdk._errors.HttpError: GET https://rates.example/usd ")
+    assert attempt.reason.startswith("waystation_sdk.HttpError: GET https://rates.example/usd ")
     assert "secret" not in attempt.reason
     assert (attempt.outcome, attempt.after) == ("retry", 3600)
     assert [call.url for call in attempt.calls] == [url]

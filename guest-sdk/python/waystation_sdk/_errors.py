@@ -30,3 +30,17 @@ class ConfigError(Exception):
 
 class HttpError(Exception):
     """A request got no answer, or not the one that was asked for."""
+    """A request got no answer, or not the one that was asked for. Who does not catch
+    it has the event tried again, not before what the answer's `Retry-After` asks for."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.after = after
+
+
+# A traceback names them as an author imports them.
+for _each in (Retry, Reject, StateError, ConfigError, HttpError):
+    _each.__module__ = "waystation_sdk"
