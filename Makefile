@@ -41,7 +41,7 @@ python: target/python/bin/pytest
 
 target/python/bin/pytest:
 	python3 -m venv target/python
-	target/python/bin/pip install --quiet --disable-pip-version-check pytest==9.1.1
+	target/python/bin/pip install --quiet --disable-pip-version-check pytest==9.2.0
 
 # The sample handlers and the fixtures as components. The tests are built along
 # with the binary that builds them, so that nothing is compiled twice.

@@ -148,6 +148,17 @@ fn a_mistake_is_shown_by_its_file_and_line_and_without_a_stack_of_ours() {
     );
 }
 
+/// Starts a host and waits until the handler serves: it takes seconds to compile.
+fn start(site: &Site, handler: &str) -> Host {
+    let mut host = site.start();
+    let waits = format!("handler {handler} is still being compiled");
+    if host.seen().iter().any(|line| line.starts_with(&waits)) {
+        let loaded = format!("=== {handler} ");
+        host.wait_for_line(|line| line.starts_with(&loaded));
+    }
+    host
+}
+
 fn publish(host: &Host, id: &str, data: Value) {
     let event = json!({
         "specversion": "1.0", "id": id, "source": "/test", "type": PROBE,
@@ -168,7 +179,7 @@ fn a_host_runs_what_was_written_in_python() {
     let sidecar =
         format!("[grants]\nhttp = [{authority:?}]\nstate = [\"counts\"]\npublish = [\"{DONE}\"]\n");
     site.sidecar("probe", &sidecar);
-    let mut host = site.start();
+    let mut host = start(&site, "probe");
     publish(&host, "count-1", json!({"do": "count"}));
     host.wait_for_delivery("count-1", "probe", "done");
     publish(&host, "count-2", json!({"do": "count"}));
@@ -264,10 +275,17 @@ fn a_new_package_is_tested_built_and_handles_its_first_event() {
     new.args(["new", "greeter", "--lang", "py"]).args(types);
     let made = new.current_dir(&folder).output().unwrap();
     assert!(made.status.success(), "{}", text(&made));
-    assert!(text(&made).contains("  .venv/bin/pytest\n"), "{}", text(&made));
+    assert!(
+        text(&made).contains("  .venv/bin/pytest\n"),
+        "{}",
+        text(&made)
+    );
 
     // Where pytest is comes from `make python`; else the author's own commands get it.
-    let pytest = guests::profile().parent().unwrap().join("python/bin/pytest");
+    let pytest = guests::profile()
+        .parent()
+        .unwrap()
+        .join("python/bin/pytest");
     let tested = Command::new(&pytest).current_dir(&package).output();
     let tested = tested.unwrap_or_else(|error| panic!("{error}; run `make python` first"));
     assert!(tested.status.success(), "{}", text(&tested));
@@ -275,9 +293,14 @@ fn a_new_package_is_tested_built_and_handles_its_first_event() {
     let site = Site::empty();
     let built = build(&package, &site.handlers());
     assert!(built.status.success(), "{}", text(&built));
-    let mut host = site.start();
+    let mut host = start(&site, "greeter");
     let event = package.join("cases/first/event.json");
-    let published = host.cli(&["publish", event.to_str().unwrap(), "--to", host.events_url()]);
+    let published = host.cli(&[
+        "publish",
+        event.to_str().unwrap(),
+        "--to",
+        host.events_url(),
+    ]);
     assert!(published.status.success(), "{}", text(&published));
     host.wait_for_delivery("first", "greeter", "done");
     let greeted = host.of_type(DONE);
