@@ -4,8 +4,7 @@
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
 GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
 
-.PHONY: demo test javascript lint guests deny advisories fuzz soak overload backlog bench
-.PHONY: demo test python lint guests deny advisories fuzz soak overload backlog bench
+.PHONY: demo test javascript python lint guests deny advisories fuzz soak overload backlog bench
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -15,7 +14,7 @@ demo:
 	target/debug/demo $(if $(ONCE),--once)
 
 # All tests, from the formats to the running host.
-test: guests javascript
+test: guests javascript python
 	$(RUNNER)
 	cargo test --workspace --doc
 
@@ -26,10 +25,6 @@ javascript:
 	for folder in $(JAVASCRIPT); do \
 	  (cd $$folder && { [ -d node_modules ] || npm install; } && npm test) || exit 1; \
 	done
-
-test: guests python
-	$(RUNNER)
-	cargo test --workspace --doc
 
 # The tests of the Python SDK and of the samples in Python, as their authors run them.
 PYTHON_TESTS := guest-sdk/python handlers/cold-chain

@@ -30,6 +30,7 @@ mod javascript;
 mod load;
 mod new;
 mod outcomes;
+mod python;
 mod round_trip;
 mod several;
 mod startup;

@@ -29,7 +29,6 @@ class ConfigError(Exception):
 
 
 class HttpError(Exception):
-    """A request got no answer, or not the one that was asked for."""
     """A request got no answer, or not the one that was asked for. Who does not catch
     it has the event tried again, not before what the answer's `Retry-After` asks for."""
 

@@ -29,7 +29,7 @@ from ._context import Context
 from ._errors import ConfigError, HttpError, StateError
 from ._event import Draft, Event
 from ._handler import Handler, handlers_of
-from ._http import RESPONSE_BYTES_MAX, Response
+from ._http import RESPONSE_BYTES_MAX, Response, shown
 
 _CHUNK = 64 * 1024
 
@@ -194,7 +194,7 @@ class _Host:
         try:
             return _send(method, url, headers, body, timeout)
         except Err as error:
-            raise HttpError(f"{method} {_shown(url)} {_fault(error.value, url)}") from None
+            raise HttpError(f"{method} {shown(url)} {_fault(error.value, url)}") from None
 
 
 class _Bucket:
@@ -277,7 +277,7 @@ def _request(method: str, url: str, headers: dict[str, str], body: bytes | None)
         request.set_path_with_query((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         request.set_method(_method(method))
     except Err:
-        raise HttpError(f"{method} {_shown(url)} is no request that can be sent") from None
+        raise HttpError(f"{method} {shown(url)} is no request that can be sent") from None
     return request
 
 
@@ -324,12 +324,6 @@ def _read(response: Any) -> Response:
                     code = wasi.http_error_code(fault)
                 raise Err(code) from None
     return Response(response.status(), headers, bytes(body))
-
-
-def _shown(url: str) -> str:
-    """A URL without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 _FAULTS = {

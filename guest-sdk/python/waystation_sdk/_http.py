@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Protocol
+from urllib.parse import urlsplit
 
 from ._errors import HttpError
 from ._json import encode
 
 RESPONSE_BYTES_MAX = 8 * 1024 * 1024
 """The most that an answer may bring. The host passes no more on."""
+
+RETRY_AFTER_MAX = 3600.0
+"""Who asks to be left alone for longer is asked once an hour, so that no other side
+makes a delivery too old to be tried at all."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Response:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    asked: str = ""
+    """What it answers, such as `GET https://rates.example/usd`."""
 
     @property
     def ok(self) -> bool:
@@ -38,8 +45,19 @@ class Response:
     def raise_for_status(self) -> Response:
         """Itself if the status is one of success, else raises."""
         if not self.ok:
-            raise HttpError(f"the answer has the status {self.status}")
+            message = f"{self.asked or 'the other side'} answered {self.status}"
+            raise HttpError(message, status=self.status, after=self._retry_after())
         return self
+
+    def _retry_after(self) -> float | None:
+        asked = self.headers.get("retry-after", "")
+        return min(float(asked), RETRY_AFTER_MAX) if asked.isdecimal() else None
+
+
+def shown(url: str) -> str:
+    """A URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Send(Protocol):
@@ -89,4 +107,9 @@ class Http:
     ) -> Response:
         """Sends a request. Raises `HttpError` if no answer comes."""
         named = {name.lower(): value for name, value in (headers or {}).items()}
-        return self._outside.send(method.upper(), url, named, body, timeout)
+        method = method.upper()
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("a URL begins with `https://` or `http://` and names a host")
+        response = self._outside.send(method, url, named, body, timeout)
+        return replace(response, asked=f"{method} {shown(url)}")

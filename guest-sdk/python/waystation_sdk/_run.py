@@ -12,7 +12,7 @@ from typing import Any, Callable, Literal
 
 from ._context import Context
 from ._decode import DecodeError, decode_json
-from ._errors import Reject, Retry
+from ._errors import HttpError, Reject, Retry
 from ._event import Draft, Event
 from ._handler import Handler
 
@@ -47,7 +47,8 @@ def attempt(handler: Handler, event: Event[bytes | None], ctx: Context) -> Ended
     except BaseException as error:
         for line in trace(error).splitlines():
             log.error("%s", line)
-        return Ended("retry", [], reason(error), error=error)
+        after = error.after if isinstance(error, HttpError) else None
+        return Ended("retry", [], reason(error), after, error)
 
 
 def _decoded(handler: Handler, event: Event[bytes | None]) -> Event[Any]:

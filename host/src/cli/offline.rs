@@ -49,7 +49,6 @@ fn cache() -> Option<Cache> {
 }
 
 /// The user's folder for what can be made again.
-/// The folder for what can be made again.
 pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(env::var_os(name)?);

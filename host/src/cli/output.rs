@@ -51,6 +51,15 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", clean::line(text));
 }
 
+/// Shows the person at the terminal what a tool said, with its indentation.
+pub fn quote(text: &str) {
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        // A standard error that is gone must not fail the command.
+        let _ = writeln!(io::stderr(), "{:indent$}{}", "", clean::line(line));
+    }
+}
+
 /// Shows the person at the terminal a command to run, alone on its line.
 pub fn command(text: &str) {
     // A standard error that is gone must not fail the command.

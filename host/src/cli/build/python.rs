@@ -154,6 +154,8 @@ impl Toolchain {
             .arg(&partial)
             .arg("--")
             .args(packages)
+            // It goes into a folder of its own, whoever runs it.
+            .env("PIP_ROOT_USER_ACTION", "ignore")
             .stdout(Stdio::null())
             .status()?;
         ensure!(
@@ -211,7 +213,7 @@ fn failed(project: &Project, output: &Output) -> anyhow::Error {
     let text = String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned();
     match said::by_author(&text) {
         Some(mistake) => {
-            mistake.lines().for_each(output::note);
+            output::quote(mistake);
             let hint = said::hint(mistake, &project.manifest());
             anyhow::anyhow!(
                 "`{}` does not load; the lines above say why{hint}",
@@ -219,7 +221,7 @@ fn failed(project: &Project, output: &Output) -> anyhow::Error {
             )
         }
         None => {
-            text.lines().for_each(output::note);
+            output::quote(&text);
             anyhow::anyhow!(
                 "componentize-py made no component of `{}`; its lines above say why",
                 project.name
