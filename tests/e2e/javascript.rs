@@ -233,7 +233,8 @@ fn the_sample_remembers_and_tells_and_fails_with_its_place() {
     let site = Site::empty();
     site.sidecar(
         "price-watch",
-        "[grants]\nhttp = ['rates.example']\nstate = ['prices']\n[retry]\nattempts = 1\n",
+        "[grants]\nhttp = ['rates.example']\nstate = ['prices']\n[config]\npercent = '10'\n\
+         rates = 'https://rates.example'\n[retry]\nattempts = 1\n",
     );
     site.drop_in("price-watch", &guests::component("price-watch"));
     let mut host = site.start();
