@@ -108,7 +108,7 @@ fn mistakes_are_shown_with_their_place(package: &Path) {
     let wrong = format!("import fs from \"node:fs\";\n{sound}\nfs.rmSync(\"/\");\n");
     check(
         &wrong,
-        "src/handler.ts:1:15: there is no `node:fs`",
+        "src/handler.ts:1:16: there is no `node:fs`",
         "fetch",
     );
 

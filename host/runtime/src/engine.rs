@@ -157,6 +157,7 @@ fn settings() -> Config {
         .async_stack_size(limits::WASM_STACK_BYTES * 4)
         .wasm_component_model(true)
         .wasm_memory64(false)
+        // A component of several modules joins their memories, as those in JavaScript do.
         .wasm_multi_memory(true);
     config
 }

@@ -26,8 +26,15 @@ export function frames(stack) {
   return frames;
 }
 
-/** The segments of each line of the bundle: column, source, line, column. */
+let segments;
+
+/** Read at the first exception, and kept for the next ones. */
 function decoded() {
+  return (segments ??= decode());
+}
+
+/** The segments of each line of the bundle: column, source, line, column. */
+function decode() {
   const map = globalThis.__waystationMap;
   if (!map) return [];
   let source = 0, line = 0, column = 0;
