@@ -2,7 +2,10 @@
 
 # A runner with a limit for each test where it is there, else cargo's own.
 RUNNER := $(if $(shell command -v cargo-nextest),cargo nextest run --workspace,cargo test --workspace --lib --bins --tests)
-GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handlers tests/fixtures --out target/guests
+BUILD := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build --out target/guests
+GUESTS := $(BUILD) handlers tests/fixtures
+# Those of the demo are in Rust alone: it needs no other tools.
+DEMO := $(addprefix handlers/,catalogue order-translator shipping stock storefront welcome-mail)
 
 .PHONY: demo test javascript python lint guests deny advisories fuzz soak overload backlog bench
 
@@ -10,7 +13,7 @@ GUESTS := CARGO_TARGET_DIR=$(CURDIR)/target target/debug/waystation build handle
 # first time it compiles for some minutes.
 demo:
 	cargo build --workspace --bins
-	$(GUESTS)
+	$(BUILD) $(DEMO)
 	target/debug/demo $(if $(ONCE),--once)
 
 # All tests, from the formats to the running host.
