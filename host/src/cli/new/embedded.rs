@@ -27,5 +27,10 @@ mod tests {
         check(RUST_SDK, "README.md", "python");
         check(RUST_TEMPLATE, "cases/first/event.json", "sdk");
         check(RUST_TEMPLATE, ".gitignore", "sdk");
+        for part in ["package.json", "engine.mjs", "src/guest/promise.js"] {
+            check(JAVASCRIPT_SDK, part, "node_modules");
+        }
+        check(JAVASCRIPT_SDK, "README.md", "tests");
+        check(JAVASCRIPT_TEMPLATE, ".gitignore", "sdk");
     }
 }
