@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, Optional, TypedDict, Union
 
@@ -75,6 +76,15 @@ def test_what_does_not_fit_is_said_by_its_place_and_not_by_its_value(wanted, tex
     with pytest.raises(DecodeError) as error:
         decode(wanted, text)
     assert str(error.value) == expected
+
+
+@pytest.mark.skipif(not hasattr(typing, "NotRequired"), reason="Python 3.10 does not have it")
+def test_a_member_that_need_not_be_there():
+    Offer = TypedDict("Offer", {"cents": int, "note": getattr(typing, "NotRequired", Optional)[str]})
+    assert decode(Offer, '{"cents": 5}') == {"cents": 5}
+    assert decode(Offer, '{"cents": 5, "note": "a"}') == {"cents": 5, "note": "a"}
+    with pytest.raises(DecodeError, match="data.note: expected a string"):
+        decode(Offer, '{"cents": 5, "note": 1}')
 
 
 def test_a_type_that_json_does_not_have_is_refused_at_once():

@@ -16,6 +16,9 @@ from typing import Any, Callable
 
 Decode = Callable[[Any, str], Any]
 
+# Python 3.10 does not have them.
+_MARKS = [getattr(typing, name, None) for name in ("Required", "NotRequired")]
+
 
 class DecodeError(Exception):
     """Names the place and what was expected there."""
@@ -34,7 +37,7 @@ def decoder(wanted: Any, seen: dict[Any, Decode] | None = None) -> Decode:
     if wanted in _SCALARS:
         return _SCALARS[wanted]
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin is typing.Annotated or origin in (typing.Required, typing.NotRequired):
+    if origin is typing.Annotated or (origin and origin in _MARKS):
         return decoder(arguments[0], seen)
     if origin in (typing.Union, types.UnionType):
         return _union([decoder(each, seen) for each in arguments], arguments)
