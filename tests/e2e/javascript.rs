@@ -63,6 +63,8 @@ fn a_handler_in_typescript_is_made_tested_built_and_run() {
     succeeds(&mut npm(&["install"]), &package);
     let tested = succeeds(&mut npm(&["test"]), &package);
     assert!(tested.contains("pass 1"), "{tested}");
+    let cases = succeeds(waystation().arg("test"), &package);
+    assert!(cases.contains("1 case: 1 passed, 0 failed"), "{cases}");
 
     let site = Site::empty();
     let mut host = site.start();

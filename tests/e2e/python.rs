@@ -289,6 +289,13 @@ fn a_new_package_is_tested_built_and_handles_its_first_event() {
     let tested = Command::new(&pytest).current_dir(&package).output();
     let tested = tested.unwrap_or_else(|error| panic!("{error}; run `make python` first"));
     assert!(tested.status.success(), "{}", text(&tested));
+    let mut cases = cached(waystation());
+    let cases = cases.arg("test").current_dir(&package).output().unwrap();
+    assert!(
+        text(&cases).contains("1 case: 1 passed, 0 failed"),
+        "{}",
+        text(&cases)
+    );
 
     let site = Site::empty();
     let built = build(&package, &site.handlers());

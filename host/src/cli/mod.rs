@@ -116,6 +116,10 @@ mod tests {
             include_str!("../../rehearsals.md"),
             include_str!("../../../guest-sdk/README.md"),
             include_str!("../../../guest-sdk/template/README.md"),
+            include_str!("../../../guest-sdk/javascript/README.md"),
+            include_str!("../../../guest-sdk/javascript/template/README.md"),
+            include_str!("../../../guest-sdk/python/README.md"),
+            include_str!("../../../guest-sdk/python/template/README.md"),
         ] {
             let blocks = ["sh", "sh,ignore", "console"]
                 .map(|it| snippets(page, it))
