@@ -127,6 +127,8 @@ fn pooled(memory_reset: MemoryReset) -> Config {
         .total_stacks(limits::INSTANCES_MAX)
         .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
         .max_memories_per_component(limits::MEMORIES_MAX)
+        // A module may use those of others, and each is counted where it is defined.
+        .max_memories_per_module(1)
         .max_tables_per_component(limits::TABLES_MAX)
         .max_memory_size(limits::MEMORY_BYTES_MAX)
         .table_elements(limits::TABLE_ELEMENTS_MAX)
