@@ -7,7 +7,7 @@ GUESTS := $(BUILD) handlers tests/fixtures
 # Those of the demo are in Rust alone: it needs no other tools.
 DEMO := $(addprefix handlers/,catalogue order-translator shipping stock storefront welcome-mail)
 
-.PHONY: demo test javascript python lint guests deny advisories fuzz soak overload backlog bench
+.PHONY: demo test tools javascript python lint guests deny advisories fuzz soak overload backlog bench
 
 # Shows what Waystation does, and stays up; with ONCE=1 it ends by itself. The
 # first time it compiles for some minutes.
@@ -20,6 +20,10 @@ demo:
 test: guests javascript python
 	$(RUNNER)
 	cargo test --workspace --doc
+
+# Looks for, or installs, what the samples in other languages are built with.
+tools:
+	@sh tests/tools.sh
 
 # The tests of the SDK for JavaScript and of its sample, on Node.js alone.
 JAVASCRIPT := guest-sdk/javascript handlers/price-watch
@@ -43,7 +47,7 @@ target/python/bin/pytest:
 
 # The sample handlers and the fixtures as components. The tests are built along
 # with the binary that builds them, so that nothing is compiled twice.
-guests:
+guests: tools
 	cargo build --workspace --bins --tests
 	$(GUESTS)
 
