@@ -150,6 +150,23 @@ fn state_and_http_are_what_the_files_say_and_nothing_goes_out() {
 }
 
 #[test]
+fn a_secret_may_come_from_the_environment() {
+    let desk = surrounded("look");
+    let output = waystation()
+        .current_dir(desk.path())
+        .env("XDG_CACHE_HOME", guests::scratch().join("cache"))
+        .env("token", "open-sesame")
+        .arg("invoke")
+        .args(SURROUNDED)
+        .args(["--secret", "token"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains("placeholder"), "{told}");
+    assert!(told.contains("no answer is recorded"), "{told}");
+}
+
+#[test]
 fn a_change_of_state_shows_before_and_after() {
     let desk = surrounded("set");
     desk.put("state.json", r#"{"orders": {"last": 6}}"#);
@@ -176,6 +193,10 @@ fn a_mistake_is_told_with_what_was_meant() {
     let desk = surrounded("look");
     let told = desk.refused(&[&SURROUNDED[..], &["--config", "regoin=eu"]].concat());
     assert!(told.contains("did you mean `region`?"), "{told}");
+    for mistaken in ["hunter2secretvalue", "hunter2secretvalue="] {
+        let told = desk.refused(&[&SURROUNDED[..], &["--secret", mistaken]].concat());
+        assert!(!told.contains("hunter2"), "{told}");
+    }
     desk.put("state.json", "{\n\"orders\": 1}");
     let told = desk.refused(&[&SURROUNDED[..], &["--state", "state.json"]].concat());
     assert!(told.contains("state.json:2:"), "{told}");

@@ -1,5 +1,6 @@
 //! `waystation invoke`: one event on a component, without a host.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,9 +45,9 @@ pub struct Args {
     /// A value of its configuration
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     config: Vec<(String, String)>,
-    /// A secret
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    secret: Vec<(String, String)>,
+    /// A secret; without a value it is that of the environment variable NAME
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    secret: Vec<String>,
     /// The answers to its outbound HTTP
     #[arg(long, value_name = "FILE", conflicts_with = "http_live")]
     http_replay: Option<PathBuf>,
@@ -72,6 +73,29 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// A secret by its name. What is wrong with the text is told without it, for it may be
+/// the value alone.
+fn secret(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Pair, Failure> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    let error = || {
+        anyhow!(
+            "`--secret` needs NAME=VALUE, found no `=` and no environment variable of that name"
+        )
+    };
+    let value = variable(text).ok_or_else(|| {
+        Failure::new(Exit::Usage, error()).with_hint(
+            "a value on the command line shows in the list of processes; to keep it out\nset the \
+             environment variable NAME and give --secret NAME",
+        )
+    })?;
+    Ok((text.to_owned(), value))
+}
+
+/// A name and a value.
+type Pair = (String, String);
+
 /// What is played.
 struct Play {
     loaded: Loaded,
@@ -86,10 +110,13 @@ struct Play {
 
 /// Makes the attempt and shows what came of it.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    let values = args.values()?;
     let stage = Stage::new()?;
     let mut play = match (&args.capsule, &args.component, &args.event) {
-        (Some(capsule), component, _) => again(args, &stage, capsule, component.as_deref())?,
-        (None, Some(component), Some(event)) => first(args, &stage, component, event)?,
+        (Some(capsule), component, _) => {
+            again(args, &stage, &values, capsule, component.as_deref())?
+        }
+        (None, Some(component), Some(event)) => first(args, &stage, &values, component, event)?,
         _ => {
             return Err(Failure::new(
                 Exit::Usage,
@@ -127,11 +154,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// An event on a component.
-fn first(args: &Args, stage: &Stage, file: &Path, event: &Path) -> Result<Play, Failure> {
+fn first(
+    args: &Args,
+    stage: &Stage,
+    values: &Values,
+    file: &Path,
+    event: &Path,
+) -> Result<Play, Failure> {
     let event = files::event(event)?;
     let (name, sidecar) = named(file)?;
     let loaded = stage.load(name, &file.display().to_string(), offline::component(file)?)?;
-    let settings = loaded.settings(sidecar.as_deref(), &args.values())?;
+    let settings = loaded.settings(sidecar.as_deref(), values)?;
     loaded.require_subscription(&settings, &event)?;
     let state = args
         .state
@@ -155,7 +188,13 @@ fn first(args: &Args, stage: &Stage, file: &Path, event: &Path) -> Result<Play, 
 }
 
 /// A recorded attempt once more.
-fn again(args: &Args, stage: &Stage, path: &Path, file: Option<&Path>) -> Result<Play, Failure> {
+fn again(
+    args: &Args,
+    stage: &Stage,
+    values: &Values,
+    path: &Path,
+    file: Option<&Path>,
+) -> Result<Play, Failure> {
     let capsule: Capsule = files::json(path, "a capsule")?;
     let shown = path.display();
     if capsule.format != CAPSULE_FORMAT {
@@ -191,7 +230,7 @@ fn again(args: &Args, stage: &Stage, path: &Path, file: Option<&Path>) -> Result
     if capsule.surroundings.truncated {
         output::note("note: the recorded attempt saw more than the capsule holds");
     }
-    let settings = loaded.settings_of(&capsule, &args.values())?;
+    let settings = loaded.settings_of(&capsule, values)?;
     Ok(Play {
         loaded,
         settings,
@@ -239,11 +278,16 @@ pub fn exchanges(path: &Path) -> Result<Vec<Exchange>, Failure> {
 }
 
 impl Args {
-    fn values(&self) -> Values {
-        Values {
+    fn values(&self) -> Result<Values, Failure> {
+        let variable = |name: &str| {
+            let is_name = !name.is_empty() && !name.contains('\0');
+            is_name.then(|| env::var(name).ok()).flatten()
+        };
+        let secrets = self.secret.iter().map(|text| secret(text, &variable));
+        Ok(Values {
             config: self.config.iter().cloned().collect(),
-            secrets: self.secret.iter().cloned().collect(),
-        }
+            secrets: secrets.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -289,5 +333,25 @@ pub fn settle(
     match published(rehearsal.drafts.clone(), &cause, delivery, settings, now) {
         Ok(events) => (rehearsal.outcome.clone(), events),
         Err(failure) => (Outcome::Reject(failure), Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_given_or_taken_from_the_environment_and_never_shown() {
+        let variable = |name: &str| (name == "token").then(|| "from-outside".to_owned());
+        let check = |text: &str, name: &str, value: &str| {
+            let expected = (name.to_owned(), value.to_owned());
+            assert_eq!(secret(text, &variable).unwrap(), expected);
+        };
+        check("token=a=b", "token", "a=b");
+        check("token", "token", "from-outside");
+        let (exit, text) = secret("hunter2secretvalue", &variable).unwrap_err().parts();
+        assert_eq!(exit, Exit::Usage);
+        assert!(text.contains("needs NAME=VALUE, found no `=`"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -186,7 +186,11 @@ impl Loaded {
             return Ok(());
         }
         let name = &self.name;
-        let text = format!("`{name}` does not ask for the {word} `{key}`");
+        let text = match kind {
+            // Its value may stand where its name should.
+            AskKind::Secret => format!("`{name}` asks for no secret of the name that is given"),
+            _ => format!("`{name}` does not ask for the {word} `{key}`"),
+        };
         let hint = match did_you_mean(key, asked.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if asked.is_empty() => format!("it asks for no {word}"),
