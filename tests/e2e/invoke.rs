@@ -190,7 +190,17 @@ fn a_mistake_is_told_with_what_was_meant() {
         "{told}"
     );
 
+    // Types look alike: another one is not taken for a slip of the pen.
     let desk = surrounded("look");
+    let event = std::fs::read_to_string(desk.path().join("event.json")).unwrap();
+    desk.put(
+        "other.json",
+        event.replace("surrounded.v1", "surrendered.v1"),
+    );
+    let told = desk.refused(&[SURROUNDED[0], "other.json"]);
+    assert!(!told.contains("did you mean"), "{told}");
+    assert!(told.contains("it asks for `test.surrounded.v1`"), "{told}");
+
     let told = desk.refused(&[&SURROUNDED[..], &["--config", "regoin=eu"]].concat());
     assert!(told.contains("did you mean `region`?"), "{told}");
     for mistaken in ["hunter2secretvalue", "hunter2secretvalue="] {

@@ -1,7 +1,7 @@
 //! From drafts to events.
 
 use waystation_core::{
-    Code, DeliveryId, Draft, Failure, Settings, Timestamp, did_you_mean, limits,
+    Code, DeliveryId, Draft, Failure, Settings, Timestamp, TypePattern, did_you_mean_type, limits,
 };
 use waystation_journal::{Entry, Proposal};
 
@@ -79,7 +79,7 @@ fn proposal(
     now: Timestamp,
 ) -> Result<waystation_core::Event, String> {
     if !settings.may_publish(&draft.event_type) {
-        return Err(refused(&draft.event_type, settings));
+        return Err(refused(&draft.event_type, &settings.publishes));
     }
     for name in [CORRELATION, CAUSATION] {
         if draft.extensions.contains_key(name) {
@@ -110,9 +110,9 @@ fn proposal(
 }
 
 /// What to change, for whoever wrote the handler and for the operator.
-fn refused(event_type: &str, settings: &Settings) -> String {
-    let known: Vec<String> = settings.publishes.iter().map(ToString::to_string).collect();
-    let hint = match did_you_mean(event_type, known.iter().map(String::as_str)) {
+fn refused(event_type: &str, publishes: &[TypePattern]) -> String {
+    let known: Vec<String> = publishes.iter().map(ToString::to_string).collect();
+    let hint = match did_you_mean_type(event_type, known.iter().map(String::as_str)) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => String::new(),
     };
@@ -120,18 +120,35 @@ fn refused(event_type: &str, settings: &Settings) -> String {
         "this handler may not publish `{}`, only {}: its `publishes` must name the type, and \
          [grants] in its sidecar allow it{hint}",
         event_type.escape_debug(),
-        allowed(settings)
+        allowed(publishes)
     )
 }
 
-fn allowed(settings: &Settings) -> String {
-    if settings.publishes.is_empty() {
+fn allowed(publishes: &[TypePattern]) -> String {
+    if publishes.is_empty() {
         return "nothing".into();
     }
-    settings
-        .publishes
+    publishes
         .iter()
         .map(|pattern| format!("`{pattern}`"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_slip_of_the_pen_is_taken_for_a_type() {
+        let known = "shop.payment-completed.v1".to_owned();
+        let publishes = [TypePattern::try_from(known).unwrap()];
+        let told = refused("shop.payment-complete.v1", &publishes);
+        assert!(
+            told.ends_with("; did you mean `shop.payment-completed.v1`?"),
+            "{told}"
+        );
+        let told = refused("shop.payment-refused.v1", &publishes);
+        assert!(!told.contains("did you mean"), "{told}");
+    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::runtime::Runtime;
 use waystation_core::{
     Ask, AskKind, Capsule, Descriptor, Event, HandlerName, Secret, Settings, TypePattern,
-    did_you_mean, limits,
+    did_you_mean, did_you_mean_type, limits,
 };
 use waystation_folder::Sidecar;
 use waystation_runtime::{Component, Engine, Generation, Rehearsal, Request, World};
@@ -219,7 +219,7 @@ impl Loaded {
             return Err(Failure::new(Exit::Usage, anyhow!(text)));
         }
         let text = format!("`{name}` does not ask for events of the type `{event_type}`");
-        let hint = match did_you_mean(event_type, types.iter().map(String::as_str)) {
+        let hint = match did_you_mean_type(event_type, types.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("it asks for {}", quoted(types)),
         };
