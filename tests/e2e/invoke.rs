@@ -167,6 +167,23 @@ fn a_secret_may_come_from_the_environment() {
 }
 
 #[test]
+fn recorded_http_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::scripted(json!({"do": "ack"}));
+    desk.put("http.json", "for all to read");
+    let file = desk.path().join("http.json");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, report) =
+        desk.report(&[&SCRIPTED[..], &["--http-live", "--record", "http.json"]].concat());
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[]\n");
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
 fn a_change_of_state_shows_before_and_after() {
     let desk = surrounded("set");
     desk.put("state.json", r#"{"orders": {"last": 6}}"#);

@@ -1,9 +1,7 @@
 //! `waystation deliveries capsule`: a failed attempt in one file.
 
-use std::fs::OpenOptions;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::value::RawValue;
@@ -11,7 +9,7 @@ use waystation_core::DeliveryId;
 
 use super::client::Asking;
 use super::exit::Failure;
-use super::{clean, output};
+use super::{clean, output, private};
 
 /// Write the newest failed attempt of a delivery into one file, to make it again
 /// with `waystation invoke --capsule`
@@ -56,7 +54,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             false => output::print(&format!("{text}\n")),
         };
     };
-    write(out, capsule.get()).with_context(|| format!("cannot write `{}`", out.display()))?;
+    let cannot = || format!("cannot write `{}`", out.display());
+    private::write(out, capsule.get().as_bytes()).with_context(cannot)?;
     let (out, handler) = (out.display(), &args.id.handler);
     output::note(&format!("wrote {out}; to make the attempt again:"));
     let component = if args.with_component {
@@ -66,11 +65,4 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     output::note(&format!("waystation invoke --capsule {out}{component}"));
     Ok(())
-}
-
-/// It may hold what is nobody else's business.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)?.write_all(text.as_bytes())
 }

@@ -14,7 +14,7 @@ use waystation_core::{Capsule, HandlerName, Sequence, Surroundings, limits};
 use super::client::{Asking, Client, Error};
 use super::events::attribute;
 use super::exit::Failure;
-use super::{clean, output};
+use super::{clean, output, private};
 use crate::api::{Event, Tree};
 
 /// Take events out of a running host, each as a case to test a handler with
@@ -124,7 +124,8 @@ fn put(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
         return Ok(());
     }
     let text = serde_json::to_string_pretty(value)? + "\n";
-    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+    private::write(path, text.as_bytes())
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// The events, each once.
@@ -155,7 +156,7 @@ fn write(to: &Path, event: &Event) -> anyhow::Result<PathBuf> {
         let cannot = || format!("cannot write `{}`", file.display());
         match fs::create_dir(&folder) {
             Ok(()) => {
-                fs::write(&file, text).with_context(cannot)?;
+                private::write(&file, text.as_bytes()).with_context(cannot)?;
                 return Ok(folder);
             }
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -236,6 +237,8 @@ impl Serialize for Ordered<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use serde_json::json;
 
     use super::*;
@@ -284,6 +287,8 @@ mod tests {
         assert_eq!(write(&to, &event("/a", "x.paid.v1", "1")).unwrap(), first);
         assert_eq!(write(&to, &event("/b", "x.paid.v1", "1")).unwrap(), other);
         assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
+        let event = fs::metadata(first.join(EVENT_FILE)).unwrap();
+        assert_eq!(event.permissions().mode() & 0o777, 0o600);
         assert!(first.join("expected.json").exists());
     }
 }

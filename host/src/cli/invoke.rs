@@ -1,7 +1,6 @@
 //! `waystation invoke`: one event on a component, without a host.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -16,11 +15,11 @@ use waystation_journal::Entry;
 use waystation_runtime::{Rehearsal, World};
 
 use super::exit::{Exit, Failure};
-use super::offline;
 use super::output::{self, Output};
 use super::rehearse::files;
 use super::rehearse::report::{self, Report};
 use super::rehearse::stage::{Attempt, Loaded, Stage, Values, named};
+use super::{offline, private};
 use crate::clock::SystemClock;
 
 /// Run one event on a component, without a host, and show what it does
@@ -133,7 +132,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let rehearsal = play.rehearse(&stage);
     if let Some(path) = &args.record {
         let text = report::recording(&rehearsal.surroundings.http).map_err(anyhow::Error::from)?;
-        fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        let cannot = || format!("cannot write `{}`", path.display());
+        private::write(path, text.as_bytes()).with_context(cannot)?;
     }
     let report = play.report(&rehearsal);
     for remark in &report.remarks {

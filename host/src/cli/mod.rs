@@ -23,6 +23,7 @@ mod invoke;
 mod new;
 mod offline;
 mod output;
+mod private;
 mod publish;
 mod rehearse;
 mod run;
