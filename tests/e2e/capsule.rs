@@ -137,13 +137,18 @@ fn a_failed_attempt_is_made_again_elsewhere_with_the_same_outcome() {
     );
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(TOKEN), "{text}");
-    let exported = host.cli(&[
-        "export",
-        "fails",
-        "--to",
-        away.path().join("cases").to_str().unwrap(),
-    ]);
+    let cases = away.path().join("cases");
+    let export = || host.cli(&["export", "fails", "--to", cases.to_str().unwrap()]);
+    let exported = export();
     assert!(exported.status.success(), "{exported:?}");
+    // A case that is there is its author's: nothing is put into it any more.
+    let [http, moved] = ["http", "moved"].map(|it| cases.join("surrounded-fails").join(it));
+    let http = http.with_extension("json");
+    std::fs::rename(&http, &moved).unwrap();
+    let exported = export();
+    assert!(exported.status.success(), "{exported:?}");
+    assert!(!http.exists());
+    std::fs::rename(&moved, &http).unwrap();
 
     let (_, errors) = host.stop();
     assert!(

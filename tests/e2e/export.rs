@@ -33,6 +33,18 @@ fn an_event_of_a_host_becomes_a_case_that_can_be_published_again() {
     let (status, body) = host.post(&[e2e::host::STRUCTURED], event.to_string());
     assert_eq!((status, &body["duplicates"]), (202, &json!(1)), "{body}");
 
+    // So is a handler that none of them went to.
+    for (name, expected) in [
+        ("scriptd", "did you mean `scripted`?"),
+        ("elsewhere", "they went to `scripted`"),
+    ] {
+        let output = host.cli(&["export", "one", "--to", "elsewhere", "--handler", name]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors.contains(&format!("`{name}`")), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
+    }
+
     // What is not there is said, and leaves nothing behind.
     let output = host.cli(&["export", "one", "nobody", "--to", "elsewhere"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -5,15 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use waystation_core::{Capsule, HandlerName, Sequence, Surroundings, limits};
+use waystation_core::{Capsule, HandlerName, Sequence, Surroundings, did_you_mean, limits};
 
 use super::client::{Asking, Client, Error};
 use super::events::attribute;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::{clean, output, private};
 use crate::api::{Event, Tree};
 
@@ -53,15 +53,19 @@ struct Case {
 /// one leaves nothing behind.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let client = args.asking.client()?;
+    let trees = find(&client, &args.events)?;
+    if let Some(handler) = &args.handler {
+        require(handler, &trees)?;
+    }
     let mut found = Vec::new();
-    for tree in find(&client, &args.events)? {
+    for tree in trees {
         let seen = seen(&client, &tree, args.handler.as_ref())?;
         found.push((tree.event, seen));
     }
     let mut cases = Vec::new();
     for (event, seen) in found {
-        let folder = write(&args.to, &event)?;
-        if let Some(capsule) = seen {
+        let (folder, is_new) = write(&args.to, &event)?;
+        if let Some(capsule) = seen.filter(|_| is_new) {
             surround(&folder, &capsule)?;
         }
         let sequence = event.sequence;
@@ -71,6 +75,25 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let line = |case: &Case| format!("{}\n", clean::line(&case.folder.display().to_string()));
         cases.iter().map(line).collect()
     })
+}
+
+/// Fails unless one of the events went to the handler.
+fn require(handler: &HandlerName, trees: &[Tree]) -> Result<(), Failure> {
+    let deliveries = trees.iter().flat_map(|tree| &tree.deliveries);
+    let handlers: BTreeSet<&str> = deliveries.map(|it| it.delivery.handler.as_str()).collect();
+    if handlers.contains(handler.as_str()) {
+        return Ok(());
+    }
+    let error = anyhow!("none of these events went to a handler `{handler}`");
+    let hint = match did_you_mean(handler.as_str(), handlers.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if handlers.is_empty() => "they went to no handler".to_owned(),
+        None => {
+            let names: Vec<_> = handlers.iter().map(|name| format!("`{name}`")).collect();
+            format!("they went to {}", names.join(", "))
+        }
+    };
+    Err(Failure::new(Exit::Negative, error).with_hint(hint))
 }
 
 /// What a handler saw in its last failed attempt on an event, if one is kept.
@@ -104,7 +127,7 @@ fn seen(
     Ok(kept.pop().map(|(_, capsule)| capsule))
 }
 
-/// Writes what a handler saw beside the event. What stands there already stays.
+/// Writes what a handler saw beside the event.
 fn surround(folder: &Path, capsule: &Capsule) -> anyhow::Result<()> {
     let Surroundings { state, http, .. } = &capsule.surroundings;
     if !state.0.is_empty() {
@@ -120,9 +143,6 @@ fn surround(folder: &Path, capsule: &Capsule) -> anyhow::Result<()> {
 }
 
 fn put(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
     let text = serde_json::to_string_pretty(value)? + "\n";
     private::write(path, text.as_bytes())
         .with_context(|| format!("cannot write `{}`", path.display()))
@@ -142,7 +162,8 @@ fn find(client: &Client, ids: &[String]) -> Result<Vec<Tree>, Failure> {
 }
 
 /// Writes the event into a new folder, unless it lies in one of its name already.
-fn write(to: &Path, event: &Event) -> anyhow::Result<PathBuf> {
+/// Tells whether the folder is new: a case that is there is its author's.
+fn write(to: &Path, event: &Event) -> anyhow::Result<(PathBuf, bool)> {
     let mut text = serde_json::to_string_pretty(&Ordered(&event.event))?;
     text.push('\n');
     fs::create_dir_all(to).with_context(|| format!("cannot make `{}`", to.display()))?;
@@ -157,19 +178,23 @@ fn write(to: &Path, event: &Event) -> anyhow::Result<PathBuf> {
         match fs::create_dir(&folder) {
             Ok(()) => {
                 private::write(&file, text.as_bytes()).with_context(cannot)?;
-                return Ok(folder);
+                return Ok((folder, true));
             }
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(error).with_context(cannot);
             }
             Err(_) if holds(&file, event) => {
-                output::note(&format!("`{}` is there already", folder.display()));
-                return Ok(folder);
+                let text = format!("`{}` is there already and stays as it is", folder.display());
+                output::note(&text);
+                return Ok((folder, false));
             }
             Err(_) => {}
         }
     }
-    Ok(to.join(name))
+    bail!(
+        "there is no room for one more `{name}` in `{}`",
+        to.display()
+    )
 }
 
 /// Whether a file holds an event with the same source and id.
@@ -273,7 +298,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("cases");
         let read = |case: &Path| fs::read_to_string(case.join(EVENT_FILE)).unwrap();
-        let first = write(&to, &event("/a", "x.paid.v1", "1")).unwrap();
+        let (first, is_new) = write(&to, &event("/a", "x.paid.v1", "1")).unwrap();
+        assert!(is_new);
         assert_eq!(first, to.join("paid-1"));
         assert_eq!(
             read(&first),
@@ -281,11 +307,13 @@ mod tests {
              \"type\": \"x.paid.v1\",\n  \"datacontenttype\": \"application/json\",\n  \
              \"correlationid\": \"c\",\n  \"data\": {\n    \"n\": 1\n  }\n}\n"
         );
-        let other = write(&to, &event("/b", "x.paid.v1", "1")).unwrap();
+        let (other, _) = write(&to, &event("/b", "x.paid.v1", "1")).unwrap();
         assert_eq!(other, to.join("paid-1-2"));
         fs::write(first.join("expected.json"), "{}").unwrap();
-        assert_eq!(write(&to, &event("/a", "x.paid.v1", "1")).unwrap(), first);
-        assert_eq!(write(&to, &event("/b", "x.paid.v1", "1")).unwrap(), other);
+        for (source, folder) in [("/a", &first), ("/b", &other)] {
+            let again = write(&to, &event(source, "x.paid.v1", "1")).unwrap();
+            assert_eq!(again, (folder.clone(), false));
+        }
         assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
         let event = fs::metadata(first.join(EVENT_FILE)).unwrap();
         assert_eq!(event.permissions().mode() & 0o777, 0o600);
