@@ -309,6 +309,13 @@ pub const CASE_NAME_BYTES_MAX: usize = 100;
 /// hold, with what JSON makes of it.
 pub const CLIENT_ANSWER_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;
 
+/// The largest file with an event that a rehearsal is given, in bytes.
+pub const EVENT_FILE_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// The largest other file that a rehearsal is given, in bytes: state, recorded HTTP,
+/// or a capsule, which is what the host answered.
+pub const REHEARSAL_FILE_BYTES_MAX: usize = CLIENT_ANSWER_BYTES_MAX;
+
 /// The events that `waystation publish` puts into one request.
 pub const PUBLISH_EVENTS: usize = 500;
 

@@ -61,18 +61,25 @@ pub fn cache_folder() -> Option<PathBuf> {
 /// The bytes of a component. One byte more than it may have is enough to know that
 /// it is too large.
 pub fn component(path: &Path) -> Result<Bytes, Failure> {
-    read(path, limits::COMPONENT_BYTES_MAX + 1).map(Bytes::from)
+    Ok(read(path, limits::COMPONENT_BYTES_MAX + 1)?.into())
 }
 
 /// The text of a sidecar.
 pub fn sidecar(path: &Path) -> Result<String, Failure> {
-    let bytes = read(path, limits::SIDECAR_BYTES_MAX + 1)?;
-    let wrong = |why: &str| Failure::new(Exit::Usage, anyhow!("`{}` {why}", path.display()));
-    if bytes.len() as u64 > limits::SIDECAR_BYTES_MAX {
-        let max = limits::SIDECAR_BYTES_MAX;
-        return Err(wrong(&format!("has more than {max} bytes")));
+    String::from_utf8(bounded(path, limits::SIDECAR_BYTES_MAX)?).map_err(|_| {
+        let text = format!("`{}` is not UTF-8 text", path.display());
+        Failure::new(Exit::Usage, anyhow!(text))
+    })
+}
+
+/// The bytes of a file that may have so many.
+pub fn bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let bytes = read(path, bytes_max + 1)?;
+    if bytes.len() as u64 > bytes_max {
+        let text = format!("`{}` has more than {bytes_max} bytes", path.display());
+        return Err(Failure::new(Exit::Usage, anyhow!(text)));
     }
-    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))
+    Ok(bytes)
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {

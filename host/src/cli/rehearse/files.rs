@@ -1,24 +1,19 @@
 //! Files that a rehearsal is given.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde::de::DeserializeOwned;
-use waystation_core::Event;
 use waystation_core::formats::json;
+use waystation_core::{Event, limits};
 
 use crate::cli::exit::{Exit, Failure};
-
-/// The bytes of a file.
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
-    read.map_err(Failure::from)
-}
+use crate::cli::offline;
 
 /// A JSON file of this shape.
 pub fn json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Failure> {
-    serde_json::from_slice(&bytes(path)?).map_err(|error| {
+    let bytes = offline::bounded(path, limits::REHEARSAL_FILE_BYTES_MAX as u64)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
         let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
         Failure::new(
             Exit::Usage,
@@ -29,7 +24,8 @@ pub fn json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Failure> 
 
 /// The event in a file.
 pub fn event(path: &Path) -> Result<Event, Failure> {
-    json::parse(&bytes(path)?).map_err(|error| {
+    let bytes = offline::bounded(path, limits::EVENT_FILE_BYTES_MAX as u64)?;
+    json::parse(&bytes).map_err(|error| {
         let text = format!("`{}` is no event: {error}", path.display());
         Failure::new(Exit::Usage, anyhow!(text)).with_hint(
             "it is one CloudEvents event in JSON, with `specversion`, `id`, `source` and `type`",
@@ -46,9 +42,31 @@ fn reason(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use waystation_core::StateImage;
 
     use super::*;
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.json");
+        let large = |bytes: usize| File::create(&path).unwrap().set_len(bytes as u64 + 1);
+        let check = |failure: Failure, bytes_max: usize| {
+            let (exit, text) = failure.parts();
+            assert_eq!(exit, Exit::Usage);
+            let expected = format!("large.json` has more than {bytes_max} bytes");
+            assert!(text.contains(&expected), "{text}");
+        };
+        large(limits::EVENT_FILE_BYTES_MAX).unwrap();
+        check(event(&path).unwrap_err(), limits::EVENT_FILE_BYTES_MAX);
+        large(limits::REHEARSAL_FILE_BYTES_MAX).unwrap();
+        let failure = json::<StateImage>(&path, "state").err().unwrap();
+        check(failure, limits::REHEARSAL_FILE_BYTES_MAX);
+        let endless = event(Path::new("/dev/zero")).unwrap_err().parts().1;
+        assert!(endless.contains("`/dev/zero` has more than"), "{endless}");
+    }
 
     #[test]
     fn a_mistake_is_told_with_its_line() {
