@@ -106,6 +106,47 @@ fn a_difference_is_shown_line_by_line() {
 }
 
 #[test]
+fn a_broken_case_fails_and_the_others_run() {
+    let desk = desk("look");
+    assert_eq!(test(desk.path(), &BLESS).0, Some(0));
+    let cases = desk.path().join("cases");
+    let write = |case: &str, text: &str| {
+        std::fs::create_dir(cases.join(case)).unwrap();
+        std::fs::write(cases.join(case).join("event.json"), text).unwrap();
+    };
+    write("broken", "{}");
+    write(".hidden", "{}");
+    std::fs::create_dir(cases.join("empty")).unwrap();
+
+    let (code, out, errors) = test(desk.path(), &COMPONENT);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(
+        out.contains("FAILED  broken\n  `./cases/broken/event.json` is no event: "),
+        "{out}"
+    );
+    assert!(
+        out.contains("FAILED  empty\n  cannot read `./cases/empty/event.json`: "),
+        "{out}"
+    );
+    assert!(
+        out.ends_with("ok      first\n\n3 cases: 1 passed, 2 failed\n"),
+        "{out}"
+    );
+    assert!(!out.contains("no expected.json"), "{out}");
+
+    let (code, out, _) = test(
+        desk.path(),
+        &[&COMPONENT[..], &["--output", "json"]].concat(),
+    );
+    assert_eq!(code, Some(1));
+    let rows: Value = serde_json::from_str(&out).unwrap();
+    let verdicts: Vec<_> = (0..3).map(|row| rows[row]["verdict"].as_str()).collect();
+    assert_eq!(verdicts, [Some("failed"), Some("failed"), Some("ok")]);
+    let error = rows[0]["error"].as_str().unwrap();
+    assert!(error.contains("is no event: "), "{error}");
+}
+
+#[test]
 fn a_package_is_built_before_its_cases_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let (code, out, errors) = test(root, &["handlers/shipping"]);

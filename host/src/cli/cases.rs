@@ -54,15 +54,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         None => built(&args.dir)?,
     };
     let stage = Stage::new()?;
-    let (name, _) = named(&file)?;
+    let (handler, _) = named(&file)?;
     let bytes = offline::component(&file)?;
-    let loaded = stage.load(name, &file.display().to_string(), bytes)?;
+    let loaded = stage.load(handler, &file.display().to_string(), bytes)?;
     let mut ran = Vec::new();
     for case in &cases {
-        let done = Case::run(case, &stage, &loaded, args.bless).map_err(|failure| {
-            let name = case.file_name().unwrap_or_default().to_string_lossy();
-            failure.within(format!("case `{name}`"))
-        })?;
+        let done = Case::run(case, &stage, &loaded, args.bless);
+        let done = done.unwrap_or_else(|failure| Case::broken(case, &failure));
         if args.output == Output::Text {
             output::print(&done.text())?;
         }
@@ -81,7 +79,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Err(Failure::said(Exit::Negative))
 }
 
-/// The folders below `cases` that hold an event.
+/// The folders below `cases`, but for those that tools and editors hide.
 fn cases(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let folder = dir.join("cases");
     let mut found = Vec::new();
@@ -89,7 +87,7 @@ fn cases(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         let entries = fs::read_dir(&folder);
         for entry in entries.with_context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry.map_err(anyhow::Error::from)?.path();
-            if path.is_dir() {
+            if path.is_dir() && !name(&path).starts_with('.') {
                 found.push(path);
             }
         }
@@ -104,6 +102,12 @@ fn cases(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Err(Failure::new(Exit::Usage, anyhow!(text)).with_hint(hint));
     }
     Ok(found)
+}
+
+/// The name of a case.
+fn name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// Builds the package, out of the way of everything else.
@@ -131,7 +135,11 @@ struct Case {
     verdict: Verdict,
     /// What stands in `expected.json`, if it is there.
     expected: Option<Value>,
-    actual: Value,
+    /// What it did, if it could be run.
+    actual: Option<Value>,
+    /// Why it could not be run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// What the handler looked at that the case does not give.
     remarks: Vec<String>,
 }
@@ -178,14 +186,26 @@ impl Case {
         } else {
             Verdict::Failed
         };
-        let name = folder.file_name().unwrap_or_default();
         Ok(Self {
-            case: name.to_string_lossy().into_owned(),
+            case: name(folder),
             verdict,
             expected,
-            actual: deed.value,
+            actual: Some(deed.value),
+            error: None,
             remarks: deed.rehearsal.remarks,
         })
+    }
+
+    /// A case that cannot be run, which stops no other.
+    fn broken(folder: &Path, failure: &Failure) -> Self {
+        Self {
+            case: name(folder),
+            verdict: Verdict::Failed,
+            expected: None,
+            actual: None,
+            error: Some(failure.reason()),
+            remarks: Vec::new(),
+        }
     }
 
     /// The case for people: a line, and below it what differs.
@@ -199,12 +219,16 @@ impl Case {
         if self.verdict != Verdict::Failed {
             return text;
         }
-        match &self.expected {
-            Some(expected) => {
+        for line in clean::lines(self.error.as_deref().unwrap_or_default()) {
+            text.push_str(&format!("  {line}\n"));
+        }
+        match (&self.expected, &self.actual) {
+            (_, None) => {}
+            (Some(expected), Some(actual)) => {
                 text.push_str("  - expected, + what it did\n");
-                text.push_str(&diff(expected, &self.actual));
+                text.push_str(&diff(expected, actual));
             }
-            None => text.push_str(&format!(
+            (None, Some(_)) => text.push_str(&format!(
                 "  there is no {EXPECTED}; --bless writes what it does now\n"
             )),
         }

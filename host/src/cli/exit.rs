@@ -89,19 +89,24 @@ impl Failure {
         }
     }
 
+    /// Why, for a report that goes on: the causes, then the hint.
+    pub fn reason(&self) -> String {
+        let mut lines = vec![self.causes().join(": ")];
+        lines.extend(self.hint.clone());
+        lines.join("\n")
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let errors = self.error.iter().flat_map(anyhow::Error::chain);
+        let mut causes: Vec<String> = errors.map(ToString::to_string).collect();
+        // Some errors already end with their cause.
+        causes.dedup_by(|cause, said| said.ends_with(cause.as_str()));
+        causes
+    }
+
     fn text(&self) -> String {
-        let causes: Vec<String> = {
-            let errors = self.error.iter().flat_map(anyhow::Error::chain);
-            errors.map(ToString::to_string).collect()
-        };
         let mut text = String::new();
-        let mut said = "";
-        for (depth, cause) in causes.iter().enumerate() {
-            // Some errors already end with their cause.
-            if said.ends_with(cause.as_str()) {
-                continue;
-            }
-            said = cause;
+        for (depth, cause) in self.causes().iter().enumerate() {
             let lead = if depth == 0 { "error" } else { "  because" };
             text.push_str(&format!("{lead}: {}\n", multiline(cause)));
         }
