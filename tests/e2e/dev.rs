@@ -123,6 +123,16 @@ fn a_saved_change_is_in_service_and_a_mistake_leaves_what_was() {
     // The author's sidecar comes along and has the last word.
     fs::write(dir.join("greeter.toml"), "[grants]\nstate = []\n").unwrap();
     host.wait_for_line(|line| line.starts_with("=== greeter ") && line.contains("new settings"));
+
+    // Under another name the package has one handler still.
+    let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
+    let renamed = manifest.replace("\"greeter\"", "\"welcomer\"");
+    fs::write(dir.join("Cargo.toml"), renamed).unwrap();
+    host.wait_for_line(|line| line.starts_with("=== welcomer ") && line.ends_with(" ms"));
+    host.wait_for_line(|line| line.starts_with("=== greeter ") && line.ends_with("retired"));
+    let left = fs::read_dir(dir.join(".waystation/handlers")).unwrap();
+    let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["welcomer.wasm"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! fails changes nothing there, so the last good generation goes on.
 
 mod replay;
+mod shelf;
 mod sources;
 mod workshop;
 

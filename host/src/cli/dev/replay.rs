@@ -60,6 +60,11 @@ impl Replay {
         Ok(())
     }
 
+    /// Forgets a component that is gone.
+    pub fn forget(&mut self, component: &Path) {
+        self.builds.remove(component);
+    }
+
     /// Compares a build with the one before it and says what would change.
     pub fn compare(&mut self, component: &Path) -> Result<(), Failure> {
         let bytes = offline::component(component)?;

@@ -13,6 +13,7 @@ use waystation_core::limits;
 
 use super::super::build::{Package, Toolchains, find_packages, put};
 use super::replay::Replay;
+use super::shelf::Shelf;
 use super::sources::Sources;
 use crate::cli::exit::Failure;
 use crate::terminal::say;
@@ -22,6 +23,7 @@ pub struct Workshop {
     /// What the host of this workshop lives in, beside the packages.
     home: PathBuf,
     packages: Vec<Package>,
+    shelf: Shelf,
     built: BTreeMap<PathBuf, Sources>,
     toolchains: Toolchains,
     watcher: RecommendedWatcher,
@@ -35,15 +37,14 @@ impl Workshop {
     pub fn open(dir: &Path) -> Result<Self> {
         let packages = find_packages(dir)?;
         let home = dir.join(".waystation");
-        let handlers = home.join("handlers");
-        fs::create_dir_all(&handlers)
-            .with_context(|| format!("cannot make the folder {}", handlers.display()))?;
+        let shelf = Shelf::open(&home, packages.iter().map(|it| it.dir.as_path()))?;
         let ignore = home.join(".gitignore");
         fs::write(&ignore, "*\n").with_context(|| format!("cannot write {}", ignore.display()))?;
         let (hint, hints) = mpsc::channel();
         Ok(Self {
             home,
             packages,
+            shelf,
             built: BTreeMap::new(),
             toolchains: Toolchains::default(),
             watcher: watcher(hint).context("the system does not tell when files change")?,
@@ -68,7 +69,7 @@ impl Workshop {
 
     /// The folder that the host watches.
     pub fn handlers(&self) -> PathBuf {
-        self.home.join("handlers")
+        self.shelf.folder().to_owned()
     }
 
     /// The folder of the host's journal: events are there again with the next start.
@@ -148,6 +149,11 @@ impl Workshop {
         let component = self.toolchains.build(package, &self.handlers())?;
         component.show(&mut io::stdout());
         copy_sidecar(&package.dir, &component.path)?;
+        for gone in self.shelf.put(&package.dir, &component.path)? {
+            if let Some(replay) = &mut self.replay {
+                replay.forget(&gone);
+            }
+        }
         if let Some(replay) = &mut self.replay
             && let Err(failure) = replay.compare(&component.path)
         {
