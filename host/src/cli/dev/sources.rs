@@ -9,15 +9,13 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, ensure};
 use waystation_core::limits;
 
-/// Folders that tools fill, beside those whose name begins with a dot.
-const MADE_BY_TOOLS: [&str; 6] = [
-    "target",
-    "node_modules",
-    "__pycache__",
-    "build",
-    "dist",
-    "venv",
-];
+/// Folders that tools fill wherever they are, beside those whose name begins with a
+/// dot.
+const MADE_BY_TOOLS: [&str; 2] = ["node_modules", "__pycache__"];
+
+/// Folders that tools fill beside a manifest. Deeper within the package they are
+/// parts of the program.
+const MADE_IN_PACKAGE: [&str; 4] = ["target", "build", "dist", "venv"];
 
 /// Files that tools write while they build, each from another that the author
 /// writes.
@@ -62,7 +60,10 @@ impl Sources {
                 if metadata.is_file() && !is_lock(&path) {
                     let version = (metadata.modified().ok(), metadata.len());
                     sources.files.insert(path, version);
-                } else if metadata.is_dir() && !path.is_symlink() && is_source(&path) {
+                } else if metadata.is_dir()
+                    && !path.is_symlink()
+                    && is_source(&path, folder == package)
+                {
                     open.push(path);
                 }
             }
@@ -78,10 +79,15 @@ impl Sources {
     }
 }
 
-/// Whether a folder holds what the author writes.
-fn is_source(folder: &Path) -> bool {
+/// Whether a folder, perhaps a direct one of the package, holds what the author
+/// writes.
+fn is_source(folder: &Path, is_direct: bool) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    !name.starts_with('.') && !name.ends_with(".egg-info") && !MADE_BY_TOOLS.contains(&&*name)
+    let is_made = name.starts_with('.')
+        || name.ends_with(".egg-info")
+        || MADE_BY_TOOLS.contains(&&*name)
+        || (is_direct && MADE_IN_PACKAGE.contains(&&*name));
+    !is_made
 }
 
 fn is_lock(file: &Path) -> bool {
@@ -107,19 +113,33 @@ mod tests {
 
         for made in [
             "target/debug/a",
+            "build/a",
             "node_modules/b/c",
+            "sdk/node_modules/b/c",
+            "src/__pycache__/c",
             ".venv/d",
             "a.egg-info/e",
             "Cargo.lock",
         ] {
             write(made, "made");
         }
-        assert_eq!(Sources::read(package.path()).unwrap(), before);
+        let after = Sources::read(package.path()).unwrap();
+        assert_eq!(after.files, before.files);
 
         write("src/lib.rs", "longer");
         let after = Sources::read(package.path()).unwrap();
         assert_ne!(after, before);
-        write("src/more/mod.rs", "");
-        assert_eq!(Sources::read(package.path()).unwrap().folders.len(), 3);
+        let folders = after.folders.len();
+        for written in [
+            "src/build/mod.rs",
+            "src/more/dist/mod.rs",
+            "src/target/mod.rs",
+        ] {
+            let before = Sources::read(package.path()).unwrap();
+            write(written, "");
+            assert_ne!(Sources::read(package.path()).unwrap(), before, "{written}");
+        }
+        let more = Sources::read(package.path()).unwrap();
+        assert_eq!(more.folders.len(), folders + 4);
     }
 }
