@@ -1,8 +1,10 @@
 //! The source of a package: which files there are, and when they change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -33,11 +35,12 @@ pub struct Sources {
 type Version = (Option<SystemTime>, u64);
 
 impl Sources {
-    /// Looks at a package. What vanishes meanwhile was not there.
+    /// Looks at a package, but not at these files. What vanishes meanwhile was not
+    /// there.
     ///
     /// # Errors
     /// When a folder cannot be read, or there are too many files for a package.
-    pub fn read(package: &Path) -> Result<Self> {
+    pub fn read(package: &Path, but: &[Identity]) -> Result<Self> {
         let mut sources = Self::default();
         let mut open = vec![package.to_owned()];
         while let Some(folder) = open.pop() {
@@ -57,7 +60,10 @@ impl Sources {
                 let Ok(metadata) = fs::metadata(&path) else {
                     continue;
                 };
-                if metadata.is_file() && !is_lock(&path) {
+                if metadata.is_file() {
+                    if is_lock(&path) || but.contains(&identity(&metadata)) {
+                        continue;
+                    }
                     let version = (metadata.modified().ok(), metadata.len());
                     sources.files.insert(path, version);
                 } else if metadata.is_dir()
@@ -77,6 +83,24 @@ impl Sources {
         }
         Ok(sources)
     }
+}
+
+/// What tells a file from every other, whatever it is called: device and inode.
+pub type Identity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The files that this program writes into, such as a log that lies in a package: a
+/// line in it must not cause a build, which would write the next one.
+pub fn own_output() -> Vec<Identity> {
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    let errors = io::stderr().as_fd().try_clone_to_owned();
+    let files = [output, errors].into_iter().flatten().map(File::from);
+    files
+        .filter_map(|file| Some(identity(&file.metadata().ok()?)))
+        .collect()
 }
 
 /// Whether a folder, perhaps a direct one of the package, holds what the author
@@ -108,7 +132,7 @@ mod tests {
         };
         write("Cargo.toml", "");
         write("src/lib.rs", "one");
-        let before = Sources::read(package.path()).unwrap();
+        let before = Sources::read(package.path(), &[]).unwrap();
         assert_eq!(before.folders.len(), 2);
 
         for made in [
@@ -123,11 +147,11 @@ mod tests {
         ] {
             write(made, "made");
         }
-        let after = Sources::read(package.path()).unwrap();
+        let after = Sources::read(package.path(), &[]).unwrap();
         assert_eq!(after.files, before.files);
 
         write("src/lib.rs", "longer");
-        let after = Sources::read(package.path()).unwrap();
+        let after = Sources::read(package.path(), &[]).unwrap();
         assert_ne!(after, before);
         let folders = after.folders.len();
         for written in [
@@ -135,11 +159,27 @@ mod tests {
             "src/more/dist/mod.rs",
             "src/target/mod.rs",
         ] {
-            let before = Sources::read(package.path()).unwrap();
+            let before = Sources::read(package.path(), &[]).unwrap();
             write(written, "");
-            assert_ne!(Sources::read(package.path()).unwrap(), before, "{written}");
+            assert_ne!(
+                Sources::read(package.path(), &[]).unwrap(),
+                before,
+                "{written}"
+            );
         }
-        let more = Sources::read(package.path()).unwrap();
+        let more = Sources::read(package.path(), &[]).unwrap();
         assert_eq!(more.folders.len(), folders + 4);
+    }
+
+    #[test]
+    fn what_the_program_itself_writes_is_no_source() {
+        let package = tempfile::tempdir().unwrap();
+        let log = package.path().join("dev.log");
+        fs::write(&log, "one").unwrap();
+        let but = [identity(&fs::metadata(&log).unwrap())];
+        let before = Sources::read(package.path(), &but).unwrap();
+        fs::write(&log, "longer").unwrap();
+        assert_eq!(Sources::read(package.path(), &but).unwrap(), before);
+        assert_ne!(Sources::read(package.path(), &[]).unwrap(), before);
     }
 }

@@ -14,7 +14,7 @@ use waystation_core::limits;
 use super::super::build::{Package, Toolchains, find_packages, put};
 use super::replay::Replay;
 use super::shelf::Shelf;
-use super::sources::Sources;
+use super::sources::{Identity, Sources, own_output};
 use crate::cli::exit::Failure;
 use crate::terminal::say;
 
@@ -28,6 +28,8 @@ pub struct Workshop {
     toolchains: Toolchains,
     watcher: RecommendedWatcher,
     hints: Receiver<()>,
+    /// No source, wherever it lies.
+    own_output: Vec<Identity>,
     /// Compares each build with the one before, if that is asked for.
     replay: Option<Replay>,
 }
@@ -49,6 +51,7 @@ impl Workshop {
             toolchains: Toolchains::default(),
             watcher: watcher(hint).context("the system does not tell when files change")?,
             hints,
+            own_output: own_output(),
             replay: None,
         })
     }
@@ -133,7 +136,7 @@ impl Workshop {
     }
 
     fn build_if_changed(&mut self, package: &Package) -> Result<()> {
-        let sources = Sources::read(&package.dir)?;
+        let sources = Sources::read(&package.dir, &self.own_output)?;
         for folder in &sources.folders {
             // To watch a folder twice is no error.
             self.watcher
@@ -194,8 +197,14 @@ fn watcher(hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
 fn report(dir: &Path, error: anyhow::Error) {
     Failure::from(error).report();
     let _ = io::stderr().flush();
+    // Whoever says `.` knows the folder by its name.
+    let shown = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let shown = shown
+        .file_name()
+        .unwrap_or(shown.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     say(&format!(
-        "=== {} was not built; the last good build goes on",
-        dir.display()
+        "=== {shown} was not built; the last good build goes on"
     ));
 }
