@@ -125,6 +125,30 @@ fn a_package_without_a_handler_is_not_built_silently() {
 }
 
 #[test]
+fn any_path_makes_a_manifest_that_reads_and_a_command_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let sdk = folder.path().join(r#"the "best" \sdk"#);
+    fs::create_dir(&sdk).unwrap();
+    let sdk_path = sdk.to_str().unwrap();
+    for (lang, manifest) in [
+        ("rust", "Cargo.toml"),
+        ("py", "pyproject.toml"),
+        ("js", "package.json"),
+    ] {
+        fs::write(sdk.join(manifest), "").unwrap();
+        let dir = format!("my {lang}");
+        let arguments = ["mail", "--lang", lang, "--on", ON, "--sdk", sdk_path];
+        let made = new(folder.path(), &[&arguments[..], &["--dir", &dir]].concat());
+        assert!(made.status.success(), "{}", text(&made));
+        let told = text(&made);
+        assert!(told.contains(&format!("\n  cd '{dir}'\n")), "{told}");
+        let manifest = fs::read_to_string(folder.path().join(dir).join(manifest)).unwrap();
+        let named = r#"../the \"best\" \\sdk"#;
+        assert!(manifest.contains(named), "{manifest}");
+    }
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said_with_what_to_write() {
     let folder = tempfile::tempdir().unwrap();
     let check = |arguments: &[&str], expected: &[&str]| {

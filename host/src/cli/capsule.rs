@@ -9,7 +9,7 @@ use waystation_core::DeliveryId;
 
 use super::client::Asking;
 use super::exit::Failure;
-use super::{clean, output, private};
+use super::{clean, output, private, shell};
 
 /// Write the newest failed attempt of a delivery into one file, to make it again
 /// with `waystation invoke --capsule`
@@ -56,8 +56,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let cannot = || format!("cannot write `{}`", out.display());
     private::write(out, capsule.get().as_bytes()).with_context(cannot)?;
-    let (out, handler) = (out.display(), &args.id.handler);
-    output::note(&format!("wrote {out}; to make the attempt again:"));
+    let handler = &args.id.handler;
+    output::note(&format!(
+        "wrote `{}`; to make the attempt again:",
+        out.display()
+    ));
+    let out = shell::word(out);
     let component = if args.with_component {
         String::new()
     } else {

@@ -19,7 +19,7 @@ use super::output::{self, Output};
 use super::rehearse::files;
 use super::rehearse::report::{self, Report};
 use super::rehearse::stage::{Attempt, Loaded, Stage, Values, named};
-use super::{offline, private};
+use super::{offline, private, shell};
 use crate::clock::SystemClock;
 
 /// Run one event on a component, without a host, and show what it does
@@ -259,8 +259,9 @@ fn component(
     let Some(encoded) = &capsule.component.bytes else {
         let text = format!("`{shown}` holds no component");
         let hint = format!(
-            "name the component: waystation invoke --capsule {shown} {name}.wasm\nor have it \
+            "name the component: waystation invoke --capsule {} {name}.wasm\nor have it \
              written along: waystation deliveries capsule {} --with-component",
+            shell::word(path),
             capsule.delivery.id
         );
         return Err(Failure::new(Exit::Usage, anyhow!(text)).with_hint(hint));

@@ -27,6 +27,7 @@ mod private;
 mod publish;
 mod rehearse;
 mod run;
+mod shell;
 mod table;
 mod tree;
 

@@ -16,6 +16,7 @@ use super::replay::Replay;
 use super::shelf::Shelf;
 use super::sources::{Identity, Sources, own_output};
 use crate::cli::exit::Failure;
+use crate::cli::shell;
 use crate::terminal::say;
 
 /// The packages and what they looked like when they were last built.
@@ -95,7 +96,7 @@ impl Workshop {
             })
             .find(|file| file.is_file());
         if let Some(sample) = sample {
-            let sample = sample.display();
+            let sample = shell::word(&sample);
             lines.push(format!("try it: waystation publish --new-id {sample}"));
         }
         lines

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 
 use super::exit::{Exit, Failure};
-use super::output;
+use super::{output, shell};
 use embedded::Files;
 use words::{EventType, Name};
 
@@ -115,6 +115,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Some(sdk) => path_to_sdk(sdk, &dir, &kit)?,
         None => "sdk".to_owned(),
     };
+    let sdk = template::quoted(&sdk);
     let module = args.name.module();
     let values = [
         ("name", Some(name)),
@@ -135,8 +136,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for oddity in types.into_iter().flatten().filter_map(EventType::oddity) {
         output::note(&format!("a mistake? {oddity}"));
     }
-    output::note(&format!("made {}; next:", dir.display()));
-    let enter = format!("cd {}", dir.display());
+    output::note(&format!("made `{}`; next:", dir.display()));
+    let enter = format!("cd {}", shell::word(&dir));
     let invoke = format!("waystation invoke handlers/{name}.wasm cases/first/event.json");
     let build = [
         "waystation test",

@@ -25,6 +25,14 @@ pub fn fill(template: &str, values: &Values<'_>) -> String {
     text
 }
 
+/// Text that stands between quotation marks in a template, be it TOML or JSON: each
+/// escape of JSON is one of TOML, which has one more character that needs one.
+pub fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let inner = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    inner.unwrap_or(text).replace('\u{7f}', "\\u007f")
+}
+
 /// Whether the lines after this one are shown, if it is a mark.
 fn mark(line: &str, values: &Values<'_>) -> Option<bool> {
     values.iter().find_map(|(name, value)| {
@@ -42,6 +50,15 @@ fn mark(line: &str, values: &Values<'_>) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_value_comes_back_from_toml_and_json() {
+        let value = "../a \"b\" \\ ä\n\t\u{7f}\u{1}";
+        let text = format!("\"{}\"", quoted(value));
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), value);
+        let toml: toml::Table = toml::from_str(&format!("sdk = {text}")).unwrap();
+        assert_eq!(toml["sdk"].as_str(), Some(value));
+    }
 
     #[test]
     fn values_are_filled_in_and_lines_are_left_out() {
