@@ -156,6 +156,34 @@ fn a_package_is_built_before_its_cases_run() {
 }
 
 #[test]
+fn what_is_no_package_is_told_as_what_it_is() {
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::write(desk.path().join("a b.wasm"), "").unwrap();
+    std::fs::create_dir(desk.path().join("empty")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let several = root.join("handlers");
+    for (dir, expected) in [
+        ("nodir", "error: there is no folder `nodir`\n"),
+        (
+            "a b.wasm",
+            "error: `a b.wasm` is a file, expected the folder",
+        ),
+        ("a b.wasm", "\n    waystation test --component 'a b.wasm'\n"),
+        (
+            "empty",
+            "error: `empty` is no handler package and holds none",
+        ),
+        ("empty", "`waystation new NAME`"),
+        (several.to_str().unwrap(), "name the folder of one of them"),
+    ] {
+        let (code, _, errors) = test(desk.path(), &[dir]);
+        assert_eq!(code, Some(2), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
+        assert!(!errors.contains("make a folder for a case"), "{errors}");
+    }
+}
+
+#[test]
 fn a_folder_without_cases_says_how_to_begin() {
     let desk = tempfile::tempdir().unwrap();
     let (code, _, errors) = test(desk.path(), &["--component", "x.wasm"]);

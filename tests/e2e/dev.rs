@@ -136,6 +136,18 @@ fn a_saved_change_is_in_service_and_a_mistake_leaves_what_was() {
 }
 
 #[test]
+fn a_first_build_that_fails_leaves_nothing_that_serves() {
+    let site = Site::empty();
+    fs::write(site.root().join("package.json"), "{}").unwrap();
+    let mut command = waystation();
+    command.arg("dev").arg(site.root());
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let mut host = Site::start_from(command);
+    let told = host.wait_for_line(|line| line.contains("was not built"));
+    assert!(told.ends_with("; nothing serves yet"), "{told}");
+}
+
+#[test]
 fn a_folder_without_a_package_is_named() {
     let site = Site::empty();
     let output = waystation().arg("dev").arg(site.root()).output().unwrap();

@@ -15,7 +15,7 @@ use super::output::Output;
 use super::rehearse::deed::{Deed, diff, pretty};
 use super::rehearse::files;
 use super::rehearse::stage::{Loaded, Stage, Values, named};
-use super::{build, clean, offline, output, table};
+use super::{build, clean, offline, output, shell, table};
 
 /// Run the cases of a handler package and compare what it does with what is expected
 ///
@@ -48,6 +48,7 @@ const EXPECTED: &str = "expected.json";
 
 /// Runs the cases and tells which of them differ.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    expect_package(args)?;
     let cases = cases(&args.dir)?;
     let file = match &args.component {
         Some(file) => file.clone(),
@@ -77,6 +78,37 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::said(Exit::Negative))
+}
+
+/// Fails unless there is a folder, which is a handler package if one is to be built.
+fn expect_package(args: &Args) -> Result<(), Failure> {
+    let dir = &args.dir;
+    let shown = dir.display();
+    let wrong = |text: String| Failure::new(Exit::Usage, anyhow!(text));
+    let metadata = match fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(wrong(format!("there is no folder `{shown}`")));
+        }
+        metadata => metadata.with_context(|| format!("cannot read `{shown}`"))?,
+    };
+    if !metadata.is_dir() {
+        let hint = format!(
+            "for a component\nwaystation test --component {}",
+            shell::word(dir)
+        );
+        let text = format!("`{shown}` is a file, expected the folder of a handler package");
+        return Err(wrong(text).with_hint(hint));
+    }
+    if args.component.is_some() {
+        return Ok(());
+    }
+    match build::find_packages(dir)?.as_slice() {
+        [_] => Ok(()),
+        several => {
+            let text = format!("`{shown}` holds {} handlers", several.len());
+            Err(wrong(text).with_hint("name the folder of one of them"))
+        }
+    }
 }
 
 /// The folders below `cases`, but for those that tools and editors hide.
@@ -119,11 +151,7 @@ fn built(dir: &Path) -> Result<PathBuf, Failure> {
     let built = build::build(&[dir.to_owned()], &out, &mut io::stderr())?;
     match built.as_slice() {
         [one] => Ok(one.path.clone()),
-        several => {
-            let text = format!("`{}` holds {} handlers", dir.display(), several.len());
-            let hint = "name the folder of one of them";
-            Err(Failure::new(Exit::Usage, anyhow!(text)).with_hint(hint))
-        }
+        _ => Err(anyhow!("`{}` is not the folder of one handler", dir.display()).into()),
     }
 }
 

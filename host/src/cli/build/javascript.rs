@@ -86,15 +86,15 @@ struct Manifest {
 fn name(dir: &Path) -> Result<String> {
     let path = dir.join("package.json");
     let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
     let manifest: Manifest = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not what npm expects", path.display()))?;
+        .with_context(|| format!("`{}` is not what npm expects", path.display()))?;
     let name = manifest
         .name
-        .with_context(|| format!("{} has no `name`, the handler's name", path.display()))?;
+        .with_context(|| format!("`{}` has no `name`, the handler's name", path.display()))?;
     let stem = name.rsplit('/').next().unwrap_or(&name);
     let name = waystation_core::HandlerName::new(stem)
-        .with_context(|| format!("{}: `name` names no handler", path.display()))?;
+        .with_context(|| format!("`{}`: `name` names no handler", path.display()))?;
     Ok(name.to_string())
 }
 

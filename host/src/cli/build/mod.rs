@@ -73,7 +73,8 @@ pub fn build(dirs: &[PathBuf], out: &Path, tell: &mut impl Write) -> Result<Vec<
         packages.extend(find_packages(dir)?);
     }
     let mut toolchains = Toolchains::default();
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    fs::create_dir_all(out)
+        .with_context(|| format!("cannot make the folder `{}`", out.display()))?;
     let mut all = Vec::new();
     for package in &packages {
         let built = toolchains.build(package, out)?;
@@ -112,7 +113,8 @@ impl Toolchains {
         let component = self.compile(package)?;
         check(package, &component)?;
         let path = out.join(format!("{}.wasm", component.name));
-        put(&component.file, &path).with_context(|| format!("cannot write {}", path.display()))?;
+        put(&component.file, &path)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
         Ok(Built {
             bytes: fs::metadata(&path)?.len(),
             path,
@@ -144,7 +146,7 @@ fn found<T>(slot: &mut Option<T>, find: impl FnOnce() -> Result<T>) -> Result<&T
 /// only refuse.
 fn check(package: &Package, component: &Component) -> Result<()> {
     let file = &component.file;
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     ensure!(
         Surface::of(&bytes)?.is_handler(),
         "`{}` compiles, but it is no handler: {}",

@@ -74,7 +74,7 @@ pub fn find(dir: &Path) -> Result<Vec<Package>> {
     if let Some(package) = package(dir)? {
         return Ok(vec![package]);
     }
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read `{}`", dir.display()))?;
     let mut packages = Vec::new();
     for entry in entries {
         packages.extend(package(&entry?.path())?);
@@ -82,8 +82,8 @@ pub fn find(dir: &Path) -> Result<Vec<Package>> {
     let [rust, javascript, python] = Language::ALL.map(Language::manifest);
     ensure!(
         !packages.is_empty(),
-        "{} is no handler package and holds none: there is no {rust}, {javascript} or {python} in \
-         it or in a folder of it\n  `waystation new NAME` makes one",
+        "`{}` is no handler package and holds none: there is no `{rust}`, `{javascript}` or \
+         `{python}` in it or in a folder of it\n  `waystation new NAME` makes one",
         dir.display()
     );
     packages.sort();
@@ -92,9 +92,9 @@ pub fn find(dir: &Path) -> Result<Vec<Package>> {
 
 fn is_cargo_workspace_only(manifest: &Path) -> Result<bool> {
     let text = fs::read_to_string(manifest)
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    let table: toml::Table = toml::from_str(&text)
-        .with_context(|| format!("{} is not valid TOML", manifest.display()))?;
+        .with_context(|| format!("cannot read `{}`", manifest.display()))?;
+    let table: toml::Table =
+        toml::from_str(&text).with_context(|| format!("`{}` is no TOML", manifest.display()))?;
     Ok(!table.contains_key("package"))
 }
 

@@ -86,7 +86,7 @@ impl Toolchain {
             return Ok(component);
         }
         let entry = folder.join("entry");
-        fs::create_dir_all(&entry).with_context(|| format!("cannot make {}", entry.display()))?;
+        fs::create_dir_all(&entry).with_context(|| format!("cannot make `{}`", entry.display()))?;
         fs::write(entry.join(format!("{ENTRY}.py")), project.entry())?;
         let libraries = self.libraries(&project)?;
         let made = folder.join(format!("{}.partial", std::process::id()));
@@ -112,7 +112,7 @@ impl Toolchain {
         if packages.is_dir() {
             return Ok(home);
         }
-        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        fs::create_dir_all(&home).with_context(|| format!("cannot make `{}`", home.display()))?;
         if project.dependencies.is_empty() {
             fs::create_dir(&packages)?;
             return Ok(home);
@@ -128,7 +128,7 @@ impl Toolchain {
         self.install(&project.dependencies, &for_guest, &packages)
             .with_context(|| {
                 format!(
-                    "what {} depends on cannot be had; a handler takes libraries that are written \
+                    "what `{}` depends on cannot be had; a handler takes libraries that are written \
                      in Python alone",
                     project.manifest().display()
                 )
@@ -166,7 +166,7 @@ impl Toolchain {
         match fs::rename(&partial, to) {
             // Another build was quicker.
             Err(_) if to.is_dir() => Ok(fs::remove_dir_all(&partial)?),
-            renamed => renamed.with_context(|| format!("cannot make {}", to.display())),
+            renamed => renamed.with_context(|| format!("cannot make `{}`", to.display())),
         }
     }
 

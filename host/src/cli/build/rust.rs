@@ -103,10 +103,10 @@ impl Toolchain {
             .arg(&manifest)
             .stderr(Stdio::inherit())
             .output()
-            .with_context(|| format!("cannot run {}", self.cargo.display()))?;
+            .with_context(|| format!("cannot run `{}`", self.cargo.display()))?;
         ensure!(
             output.status.success(),
-            "cargo cannot read {}",
+            "cargo cannot read `{}`",
             manifest.display()
         );
         let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
@@ -117,14 +117,17 @@ impl Toolchain {
             .into_iter()
             .find(|package| package.manifest_path == manifest)
             .with_context(|| {
-                format!("cargo does not know the package of {}", manifest.display())
+                format!(
+                    "cargo does not know the package of `{}`",
+                    manifest.display()
+                )
             })?;
         ensure!(
             package
                 .targets
                 .iter()
                 .any(|target| is_cdylib(&target.crate_types)),
-            "{} is no handler: set crate-type = [\"cdylib\"] under [lib] in {}",
+            "`{}` is no handler: set crate-type = [\"cdylib\"] under [lib] in `{}`",
             package.name,
             manifest.display()
         );
@@ -156,7 +159,7 @@ impl Toolchain {
             .arg(dir.join("Cargo.toml"))
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {}", self.cargo.display()))?;
+            .with_context(|| format!("cannot run `{}`", self.cargo.display()))?;
         let stdout = cargo.stdout.take().context("cargo has no stdout")?;
         let mut component = None;
         for line in BufReader::new(stdout).lines() {
@@ -170,11 +173,11 @@ impl Toolchain {
         }
         if !cargo.wait()?.success() {
             bail!(
-                "{} does not compile; cargo's lines above say why",
+                "`{}` does not compile; cargo's lines above say why",
                 package.name
             );
         }
-        component.ok_or_else(|| anyhow!("cargo made no component of {}", package.name))
+        component.ok_or_else(|| anyhow!("cargo made no component of `{}`", package.name))
     }
 }
 
@@ -248,10 +251,10 @@ fn version(rustc: &Path) -> Result<String> {
     let output = Command::new(rustc)
         .arg("--version")
         .output()
-        .with_context(|| format!("cannot run {}", rustc.display()))?;
+        .with_context(|| format!("cannot run `{}`", rustc.display()))?;
     ensure!(
         output.status.success(),
-        "{} does not tell its version",
+        "`{}` does not tell its version",
         rustc.display()
     );
     let text = String::from_utf8(output.stdout)?;

@@ -50,12 +50,13 @@ impl Sources {
                     continue;
                 }
                 Err(error) => {
-                    return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+                    return Err(error)
+                        .with_context(|| format!("cannot read `{}`", folder.display()));
                 }
             };
             for entry in entries {
                 let path = entry
-                    .with_context(|| format!("cannot read {}", folder.display()))?
+                    .with_context(|| format!("cannot read `{}`", folder.display()))?
                     .path();
                 let Ok(metadata) = fs::metadata(&path) else {
                     continue;
@@ -76,7 +77,7 @@ impl Sources {
             sources.folders.insert(folder);
             ensure!(
                 sources.files.len() <= limits::SOURCE_FILES_MAX,
-                "{} holds more than {} files, too many to watch; give the folder of one handler",
+                "`{}` holds more than {} files, too many to watch; give the folder of one handler",
                 package.display(),
                 limits::SOURCE_FILES_MAX
             );

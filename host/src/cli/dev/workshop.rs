@@ -42,7 +42,8 @@ impl Workshop {
         let home = dir.join(".waystation");
         let shelf = Shelf::open(&home, packages.iter().map(|it| it.dir.as_path()))?;
         let ignore = home.join(".gitignore");
-        fs::write(&ignore, "*\n").with_context(|| format!("cannot write {}", ignore.display()))?;
+        fs::write(&ignore, "*\n")
+            .with_context(|| format!("cannot write `{}`", ignore.display()))?;
         let (hint, hints) = mpsc::channel();
         Ok(Self {
             home,
@@ -60,7 +61,7 @@ impl Workshop {
     /// Has each build compared with the one before, from what serves now on.
     pub fn replay(&mut self, mut replay: Replay) -> Result<(), Failure> {
         let folder = self.handlers();
-        let cannot = || format!("cannot read {}", folder.display());
+        let cannot = || format!("cannot read `{}`", folder.display());
         for entry in fs::read_dir(&folder).with_context(cannot)? {
             let path = entry.with_context(cannot)?.path();
             if path.extension().is_some_and(|it| it == "wasm") {
@@ -131,7 +132,7 @@ impl Workshop {
     fn build_changed(&mut self) {
         for package in self.packages.clone() {
             if let Err(error) = self.build_if_changed(&package) {
-                report(&package.dir, error);
+                report(&package.dir, error, self.shelf.has(&package.dir));
             }
         }
     }
@@ -142,7 +143,7 @@ impl Workshop {
             // To watch a folder twice is no error.
             self.watcher
                 .watch(folder, RecursiveMode::NonRecursive)
-                .with_context(|| format!("cannot watch {}", folder.display()))?;
+                .with_context(|| format!("cannot watch `{}`", folder.display()))?;
         }
         if self.built.get(&package.dir) == Some(&sources) {
             return Ok(());
@@ -181,7 +182,7 @@ fn copy_sidecar(package: &Path, component: &Path) -> Result<()> {
     } else {
         Ok(())
     }
-    .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+    .with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))
 }
 
 fn watcher(hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
@@ -195,17 +196,16 @@ fn watcher(hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
 }
 
 /// Says why a package was not built. Its tools have shown the author's mistake.
-fn report(dir: &Path, error: anyhow::Error) {
+fn report(dir: &Path, error: anyhow::Error, is_served: bool) {
     Failure::from(error).report();
     let _ = io::stderr().flush();
     // Whoever says `.` knows the folder by its name.
     let shown = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let shown = shown
-        .file_name()
-        .unwrap_or(shown.as_os_str())
-        .to_string_lossy()
-        .into_owned();
-    say(&format!(
-        "=== {shown} was not built; the last good build goes on"
-    ));
+    let name = shown.file_name().unwrap_or(shown.as_os_str());
+    let then = if is_served {
+        "the last good build goes on"
+    } else {
+        "nothing serves yet"
+    };
+    say(&format!("=== {} was not built; {then}", name.display()));
 }

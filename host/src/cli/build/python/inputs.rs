@@ -12,7 +12,7 @@ pub fn digest(text: &str, folders: &[&Path]) -> Result<Digest> {
     for folder in folders {
         for file in files(folder)? {
             let read = fs::read(&file);
-            let bytes = read.with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes = read.with_context(|| format!("cannot read `{}`", file.display()))?;
             let name = file.strip_prefix(folder).unwrap_or(&file);
             all.extend_from_slice(Digest::of(name.as_os_str().as_encoded_bytes()).as_bytes());
             all.extend_from_slice(Digest::of(&bytes).as_bytes());
@@ -26,7 +26,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
-        let cannot = || format!("cannot read {}", folder.display());
+        let cannot = || format!("cannot read `{}`", folder.display());
         for entry in fs::read_dir(&folder).with_context(cannot)? {
             let path = entry.with_context(cannot)?.path();
             if !path.is_dir() {

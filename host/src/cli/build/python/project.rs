@@ -55,26 +55,26 @@ impl Project {
     /// Reads it.
     pub fn read(dir: &Path) -> Result<Self> {
         let file = dir.join("pyproject.toml");
-        let text =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("cannot read `{}`", file.display()))?;
         let manifest: Manifest =
-            toml::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
-        let project = manifest
-            .project
-            .with_context(|| format!("{} has no table [project] with a `name`", file.display()))?;
+            toml::from_str(&text).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let project = manifest.project.with_context(|| {
+            format!("`{}` has no table [project] with a `name`", file.display())
+        })?;
         let module = project.name.replace(['-', '.'], "_");
         let source = dir.join("src");
         let [plain, package] = [format!("{module}.py"), format!("{module}/__init__.py")];
         ensure!(
             source.join(&plain).is_file() || source.join(&package).is_file(),
-            "there is no {}: the module of a handler is named like its package, `{}`",
+            "there is no `{}`: the module of a handler is named like its package, `{}`",
             source.join(&plain).display(),
             project.name
         );
         let sdk = dir.join(manifest.tool.waystation.sdk.unwrap_or_else(|| "sdk".into()));
         ensure!(
             sdk.join("waystation_sdk").is_dir(),
-            "there is no SDK in {}: name its folder in {}\n    [tool.waystation]\n    sdk = \"sdk\"",
+            "there is no SDK in `{}`: name its folder in `{}`\n    [tool.waystation]\n    sdk = \"sdk\"",
             sdk.display(),
             file.display()
         );
@@ -83,7 +83,7 @@ impl Project {
         let wit = wit.into_iter().find(|wit| wit.join("events.wit").is_file());
         let wit = wit.with_context(|| {
             format!(
-                "the SDK lacks its contract: there is no {}/../wit",
+                "the SDK lacks its contract: there is no `{}/../wit`",
                 sdk.display()
             )
         })?;
