@@ -146,6 +146,8 @@ fn state_and_http_are_what_the_files_say_and_nothing_goes_out() {
         "{told}"
     );
     assert!(told.contains("--http-live"), "{told}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(!shown.contains("internal"), "{shown}");
     assert!(told.contains("--secret token=VALUE"), "{told}");
 }
 
@@ -227,6 +229,11 @@ fn a_mistake_is_told_with_what_was_meant() {
     desk.put("state.json", "{\n\"orders\": 1}");
     let told = desk.refused(&[&SURROUNDED[..], &["--state", "state.json"]].concat());
     assert!(told.contains("state.json:2:"), "{told}");
+    let whole = guests::surrounded("stock.example:80");
+    desk.put("cut.wasm", &whole[..20_000]);
+    let told = desk.refused(&["cut.wasm", "event.json"]);
+    let expected = "`cut.wasm` is no handler: the file ends early or is damaged; build or copy it";
+    assert!(told.contains(expected), "{told}");
     desk.put("event.json", "{}");
     let told = desk.refused(&SURROUNDED);
     assert!(told.contains("`event.json` is no event"), "{told}");

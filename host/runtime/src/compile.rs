@@ -52,10 +52,17 @@ pub(crate) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>
     })
 }
 
+/// Whether all parts of a file are there. What is in them is not checked.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    let parts = wasmparser::Parser::new(0).parse_all(bytes);
+    parts.into_iter().all(|part| part.is_ok())
+}
+
 /// The bytes of a component, which a core module with WIT metadata becomes here.
 pub(crate) fn componentise(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     match Kind::of(bytes)? {
         Kind::Component => Ok(bytes.into()),
+        Kind::Module if !is_whole(bytes) => Err(LoadError::Damaged),
         Kind::Module => wit_component::ComponentEncoder::default()
             .validate(true)
             .module(bytes)

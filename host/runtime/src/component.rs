@@ -49,6 +49,9 @@ pub enum LoadError {
          wasm32-wasip2, whose output is a component, as `waystation build` does"
     )]
     Module(String),
+    /// It cannot be read to its end.
+    #[error("the file ends early or is damaged; build or copy it again")]
+    Damaged,
     /// It is not valid, or more than the sandbox takes.
     #[error("it does not compile: {0}")]
     Compile(String),
@@ -65,10 +68,7 @@ pub enum LoadError {
     #[error("it does not fit the host: {0}")]
     Mismatch(String),
     /// It does not export what a handler must export.
-    #[error(
-        "it does not export `waystation:events/handler@0.1.0`, so it is no handler; is it built \
-         with the SDK?"
-    )]
+    #[error("it does not export `waystation:events/handler@0.1.0`; is it built with the SDK?")]
     NoHandler,
     /// `describe` did not say what the handler wants.
     #[error("its `describe` failed: {0}")]
@@ -88,10 +88,18 @@ impl LoadError {
         matches!(self, Self::Host(_))
     }
 
+    /// The same error on these bytes, unless they are not whole, which is why then.
+    pub(crate) fn on(self, bytes: &[u8]) -> Self {
+        match self {
+            Self::Module(_) | Self::Compile(_) if !compile::is_whole(bytes) => Self::Damaged,
+            error => error,
+        }
+    }
+
     /// Whether the same bytes would fail to compile in the same way after a restart.
     fn recurs(&self) -> bool {
         match self {
-            Self::Module(_) | Self::Compile(_) => true,
+            Self::Module(_) | Self::Compile(_) | Self::Damaged => true,
             Self::TooMuch(excess) => excess.recurs(),
             _ => false,
         }
@@ -137,7 +145,10 @@ impl Component {
         if bytes.len() as u64 > limits::COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
-        Kind::of(bytes)?;
+        // What makes components of modules panics on one that is not whole.
+        if Kind::of(bytes)? == Kind::Module && !compile::is_whole(bytes) {
+            return Err(LoadError::Damaged);
+        }
         let digest = Digest::of(bytes);
         let code = match cached(engine, digest) {
             Some(code) => code,
@@ -229,11 +240,13 @@ fn compile_once(engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<Code, L
         Some(compiler) => compiler.compile(bytes),
         None => compile::compile(&engine.wasmtime, bytes),
     };
-    let loaded = compiled.and_then(|compiled| {
-        let code = deserialize(engine, &compiled)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        Ok((code, compiled))
-    });
+    let loaded = compiled
+        .map_err(|error| error.on(bytes))
+        .and_then(|compiled| {
+            let code = deserialize(engine, &compiled)
+                .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+            Ok((code, compiled))
+        });
     if let Some(cache) = cache {
         match &loaded {
             Ok((_, compiled)) => cache.put(&engine.wasmtime, digest, compiled),

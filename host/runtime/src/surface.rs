@@ -22,8 +22,8 @@ impl Surface {
     /// # Errors
     /// The bytes are no component and cannot become one.
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
-        let bytes = compile::componentise(bytes)?;
-        let broken = |error: wasmparser::BinaryReaderError| LoadError::Compile(error.to_string());
+        let bytes = compile::componentise(bytes).map_err(|error| error.on(bytes))?;
+        let broken = |_: wasmparser::BinaryReaderError| LoadError::Damaged;
         let mut surface = Self::default();
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(&bytes) {
@@ -103,9 +103,8 @@ mod tests {
         assert!(!surface("(component)").unwrap().is_handler());
         assert_eq!(Surface::of(b"text"), Err(LoadError::NotWebAssembly));
         let cut = wat::parse_str("(component (core module (func)))").unwrap();
-        assert!(matches!(
-            Surface::of(&cut[..cut.len() - 4]),
-            Err(LoadError::Compile(_))
-        ));
+        assert_eq!(Surface::of(&cut[..cut.len() - 4]), Err(LoadError::Damaged));
+        let cut = wat::parse_str("(module (func (export \"f\")))").unwrap();
+        assert_eq!(Surface::of(&cut[..cut.len() - 3]), Err(LoadError::Damaged));
     }
 }

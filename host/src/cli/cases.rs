@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
-use super::invoke::exchanges;
+use super::invoke::{STATE_SHAPE, exchanges};
 use super::offline::cache_folder;
 use super::output::Output;
 use super::rehearse::deed::{Deed, diff, pretty};
@@ -190,12 +190,12 @@ impl Case {
         let event = files::event(&folder.join(EVENT))?;
         let mut values = Values::default();
         if let Some(path) = there(CONFIG) {
-            values.config = files::json(&path, "configuration: {\"KEY\": \"VALUE\"}")?;
+            values.config = files::json(&path, "{\"KEY\": \"VALUE\"}")?;
         }
         loaded.part(&mut values);
         let settings = loaded.settings(None, &values)?;
         loaded.require_subscription(&settings, &event)?;
-        let state = there(STATE).map(|path| files::json(&path, "state"));
+        let state = there(STATE).map(|path| files::json(&path, STATE_SHAPE));
         let http = there(HTTP).map(|path| exchanges(&path)).transpose()?;
         let (state, http) = (
             state.transpose()?.unwrap_or_default(),

@@ -169,7 +169,7 @@ fn first(
     let state = args
         .state
         .as_deref()
-        .map(|path| files::json(path, "state: {\"NAMESPACE\": {\"KEY\": VALUE}}"));
+        .map(|path| files::json(path, STATE_SHAPE));
     let sequence = Sequence(1);
     Ok(Play {
         delivery: DeliveryId::new(loaded.name.clone(), sequence, &event),
@@ -195,7 +195,10 @@ fn again(
     path: &Path,
     file: Option<&Path>,
 ) -> Result<Play, Failure> {
-    let capsule: Capsule = files::json(path, "a capsule")?;
+    let capsule: Capsule = files::json(
+        path,
+        "a capsule, as `waystation deliveries capsule` writes it",
+    )?;
     let shown = path.display();
     if capsule.format != CAPSULE_FORMAT {
         let text = format!(
@@ -271,9 +274,12 @@ fn component(
     stage.load(name.clone(), &shown.to_string(), bytes.into())
 }
 
+/// What a file of state holds.
+pub const STATE_SHAPE: &str = "{\"NAMESPACE\": {\"KEY\": VALUE}}";
+
 /// Recorded HTTP.
 pub fn exchanges(path: &Path) -> Result<Vec<Exchange>, Failure> {
-    let shape = "recorded HTTP: [{\"request\": {\"method\", \"url\"}, \"answer\": {\"status\", \
+    let shape = "[{\"request\": {\"method\", \"url\"}, \"answer\": {\"status\", \
                  \"body\"}}]";
     files::json(path, shape)
 }

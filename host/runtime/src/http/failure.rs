@@ -72,6 +72,7 @@ pub(super) fn name(error: &Error) -> String {
         Error::HttpRequestBodySize(Some(size)) => format!("{REQUEST_SIZE}{size}"),
         Error::HttpResponseBodySize(Some(size)) => format!("{ANSWER_SIZE}{size}"),
         Error::HttpResponseHeaderSectionSize(Some(size)) => format!("{HEAD_SIZE}{size}"),
+        Error::InternalError(Some(reason)) => format!("{INTERNAL}{reason}"),
         other => format!("{INTERNAL}{other}"),
     }
 }
@@ -119,6 +120,7 @@ mod tests {
             "http-request-body-size: 7",
             "http-response-body-size: 8",
             "http-response-header-section-size: 9",
+            "internal-error: no answer is recorded",
         ];
         for text in NAMES.iter().chain(&texts) {
             assert_eq!(name(&named(text)), *text);

@@ -10,15 +10,12 @@ use waystation_core::{Event, limits};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::offline;
 
-/// A JSON file of this shape.
+/// A JSON file of this shape, which is told if it has another.
 pub fn json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Failure> {
     let bytes = offline::bounded(path, limits::REHEARSAL_FILE_BYTES_MAX as u64)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
-        Failure::new(
-            Exit::Usage,
-            anyhow!("{place}: this is not {what}: {}", reason(&error)),
-        )
+        Failure::new(Exit::Usage, anyhow!("{place}: {}", reason(&error, what)))
     })
 }
 
@@ -33,15 +30,21 @@ pub fn event(path: &Path) -> Result<Event, Failure> {
     })
 }
 
-/// What is wrong without the place, which stands in front already.
-fn reason(error: &serde_json::Error) -> String {
+/// What is wrong without the place, which stands in front already, and without what
+/// the file holds.
+fn reason(error: &serde_json::Error, what: &str) -> String {
     let text = error.to_string();
+    if error.is_data() && !text.starts_with("missing field") {
+        return format!("expected {what}");
+    }
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    format!("expected {what}, found a mistake: {text}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fs::{self, File};
 
     use waystation_core::StateImage;
@@ -73,12 +76,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         fs::write(&path, "{\n  \"orders\": 1\n}").unwrap();
-        let failure = json::<StateImage>(&path, "state").err().unwrap();
-        let (exit, text) = failure.parts();
+        let failure = json::<StateImage>(&path, "{\"NAMESPACE\": {..}}");
+        let (exit, text) = failure.err().unwrap().parts();
         assert_eq!(exit, Exit::Usage);
+        let expected = "state.json:2:13: expected {\"NAMESPACE\": {..}}\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_mistake_is_told_without_what_the_file_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let told = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let read = json::<BTreeMap<String, String>>(&path, "{\"KEY\": \"VALUE\"}");
+            read.unwrap_err().parts().1
+        };
+        for text in [
+            "\"topsecretvalue\"",
+            "[\"topsecretvalue\"]",
+            "{\"a\": 4711}",
+        ] {
+            let told = told(text);
+            assert!(
+                told.ends_with(": expected {\"KEY\": \"VALUE\"}\n"),
+                "{told}"
+            );
+        }
+        let cut = told("{\"key\": \"topsecretvalue\"");
         assert!(
-            text.contains("state.json:2:13: this is not state: "),
-            "{text}"
+            cut.contains("expected {\"KEY\": \"VALUE\"}, found a mistake: EOF"),
+            "{cut}"
         );
+        assert!(!cut.contains("topsecret"), "{cut}");
     }
 }

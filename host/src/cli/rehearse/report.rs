@@ -211,7 +211,13 @@ fn http_line(exchange: &Value) -> String {
     let text = |value: Value| value.as_str().map_or(value.to_string(), str::to_owned);
     let (method, url) = (text(field("/request/method")), text(field("/request/url")));
     let status = match field("/answer/status") {
-        Value::Null => text(field("/error")),
+        Value::Null => {
+            let error = text(field("/error"));
+            // It has no name of its own, so its text says all.
+            error
+                .strip_prefix("internal-error: ")
+                .map_or(error.clone(), str::to_owned)
+        }
         status => status.to_string(),
     };
     clean::line(&format!("{method} {url}: {status}"))
