@@ -1,6 +1,8 @@
 //! What an attempt sees of time, chance and other hosts. All of it is kept until
 //! the attempt ends; in a rehearsal it is also given.
 
+mod heard;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +12,11 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _, TryRng};
 use wasmtime_wasi::clocks::{MonotonicClock, WallClock};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
-use waystation_core::{Answer, Asked, Content, Exchange, Moment, Readings, Seeds, limits};
+use waystation_core::{Exchange, Moment, Readings, Seeds, limits};
 
+use self::heard::{Heard, Passed};
 use crate::rehearsal::Given;
-use crate::scrub::{Cut, Scrub};
+use crate::scrub::Scrub;
 
 /// Keeps what an attempt sees. Nothing is allocated before it sees something.
 /// Cheap to clone.
@@ -37,18 +40,6 @@ pub(crate) struct Sight {
     http: Vec<Heard>,
     http_bytes: usize,
     is_cut: bool,
-}
-
-/// One request and what came of it.
-#[derive(Default)]
-struct Heard {
-    method: String,
-    url: String,
-    asked: Vec<Bytes>,
-    status: Option<u16>,
-    headers: Vec<(String, Bytes)>,
-    answered: Vec<Bytes>,
-    error: Option<String>,
 }
 
 /// A request that is under way.
@@ -174,8 +165,22 @@ impl Sight {
             instance: self.instance,
         };
         let http = self.http.into_iter().filter(|it| !it.method.is_empty());
-        let http = http.map(|it| it.into_exchange(scrub)).collect();
-        (self.readings, seeds, http, self.is_cut)
+        let mut is_cut = self.is_cut;
+        let http = http.map(|it| {
+            let (exchange, is_shorter) = it.into_exchange(scrub);
+            is_cut |= is_shorter;
+            exchange
+        });
+        let http = http.collect();
+        (self.readings, seeds, http, is_cut)
+    }
+
+    fn body(&mut self, index: usize, side: Side) -> Option<&mut Passed> {
+        let heard = self.http.get_mut(index)?;
+        Some(match side {
+            Side::Request => &mut heard.asked,
+            Side::Answer => &mut heard.answered,
+        })
     }
 
     /// Takes room for bytes of HTTP, if there is as much.
@@ -201,10 +206,22 @@ impl Sight {
 impl Hearing {
     /// A piece of a body went by.
     pub(crate) fn piece(&self, side: Side, bytes: &Bytes) {
-        self.note(bytes.len(), |heard| match side {
-            Side::Request => heard.asked.push(bytes.clone()),
-            Side::Answer => heard.answered.push(bytes.clone()),
-        });
+        let mut inner = self.witness.lock();
+        let fits = inner.seen.take_room(bytes.len());
+        if let Some(body) = inner.seen.body(self.index, side) {
+            if fits {
+                body.pieces.push(bytes.clone());
+            } else {
+                body.is_cut = true;
+            }
+        }
+    }
+
+    /// The end of a body went by.
+    pub(crate) fn ended(&self, side: Side) {
+        if let Some(body) = self.witness.lock().seen.body(self.index, side) {
+            body.is_over = true;
+        }
     }
 
     /// The head of the answer came.
@@ -232,32 +249,6 @@ impl Hearing {
             && let Some(heard) = inner.seen.http.get_mut(self.index)
         {
             note(heard);
-        }
-    }
-}
-
-impl Heard {
-    fn into_exchange(self, scrub: &Scrub) -> Exchange {
-        let clean = |bytes: &[u8]| Bytes::from(scrub.bytes(bytes, Cut::Whole).into_owned());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(&clean(bytes)).into_owned();
-        let answer = self.status.map(|status| Answer {
-            status,
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect(),
-            body: Content(clean(&self.answered.concat())),
-        });
-        let body = clean(&self.asked.concat());
-        Exchange {
-            request: Asked {
-                method: self.method,
-                url: text(self.url.as_bytes()),
-                body: (!body.is_empty()).then_some(Content(body)),
-            },
-            answer,
-            error: self.error,
         }
     }
 }
@@ -328,3 +319,6 @@ impl TryRng for Chance {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

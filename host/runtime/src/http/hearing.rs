@@ -43,9 +43,13 @@ impl Body for Heard {
                 if let Some(piece) = frame.data_ref() {
                     self.hearing.piece(self.side, piece);
                 }
+                // Nobody need ask once more to know that this was all.
+                if self.body.is_end_stream() {
+                    self.hearing.ended(self.side);
+                }
             }
             Some(Err(error)) => self.hearing.failed(&failure::name(error)),
-            None => {}
+            None => self.hearing.ended(self.side),
         }
         Poll::Ready(frame)
     }

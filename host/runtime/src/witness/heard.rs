@@ -1,0 +1,74 @@
+//! One request of an attempt, and what came of it.
+
+use bytes::Bytes;
+use waystation_core::{Answer, Asked, Content, Exchange};
+
+use crate::scrub::{Cut, Scrub};
+
+/// One request and what came of it.
+#[derive(Default)]
+pub(super) struct Heard {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) asked: Passed,
+    pub(super) status: Option<u16>,
+    pub(super) headers: Vec<(String, Bytes)>,
+    pub(super) answered: Passed,
+    pub(super) error: Option<String>,
+}
+
+/// What went by of a body.
+#[derive(Default)]
+pub(super) struct Passed {
+    pub(super) pieces: Vec<Bytes>,
+    /// Whether its end went by.
+    pub(super) is_over: bool,
+    /// Whether more went by than is here.
+    pub(super) is_cut: bool,
+}
+
+impl Heard {
+    /// As it is kept, without secrets, and whether the attempt saw more.
+    pub(super) fn into_exchange(self, scrub: &Scrub) -> (Exchange, bool) {
+        let text = |bytes: &[u8]| {
+            let clean = scrub.bytes(bytes, Cut::Whole);
+            String::from_utf8_lossy(&clean).into_owned()
+        };
+        let (asked, asked_cut) = self.asked.clean(scrub);
+        let (answered, answered_cut) = self.answered.clean(scrub);
+        let answer = self.status.map(|status| Answer {
+            status,
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+            body: Content(answered),
+        });
+        let exchange = Exchange {
+            request: Asked {
+                method: self.method,
+                url: text(self.url.as_bytes()),
+                body: (!asked.is_empty()).then_some(Content(asked)),
+            },
+            answer,
+            error: self.error,
+        };
+        (exchange, asked_cut || answered_cut)
+    }
+}
+
+impl Passed {
+    /// The body without secrets, and whether it is shorter than what went by. One
+    /// that breaks off may end with a part of a secret, which shows neither.
+    fn clean(&self, scrub: &Scrub) -> (Bytes, bool) {
+        let text = self.pieces.concat();
+        let whole = scrub.bytes(&text, Cut::Whole);
+        if self.is_over && !self.is_cut {
+            return (whole.into_owned().into(), false);
+        }
+        let begun = scrub.bytes(&text, Cut::Back);
+        let is_cut = self.is_cut || begun.len() < whole.len();
+        (begun.into_owned().into(), is_cut)
+    }
+}

@@ -1,0 +1,81 @@
+//! What is kept of outbound HTTP.
+
+use std::collections::BTreeMap;
+
+use waystation_core::Secret;
+
+use super::*;
+
+const TOKEN: &str = "correct-horse-battery";
+
+fn scrub() -> Scrub {
+    Scrub::new(&BTreeMap::from([("token".into(), Secret::new(TOKEN))]))
+}
+
+/// A request whose answer begins.
+fn begun(witness: &Witness) -> Hearing {
+    let url = http::Uri::from_static("http://stock.example/");
+    let hearing = witness.hear(&http::Method::GET, &url);
+    let (head, ()) = http::Response::new(()).into_parts();
+    hearing.head(&head);
+    hearing
+}
+
+/// What is kept in the end, and whether the attempt saw more.
+fn kept(witness: &Witness) -> (Vec<Exchange>, bool) {
+    let (_, _, http, is_cut) = witness.take().into_parts(&scrub());
+    (http, is_cut)
+}
+
+/// The body of an answer that is kept.
+fn body(exchange: &Exchange) -> String {
+    let body = &exchange.answer.as_ref().unwrap().body;
+    String::from_utf8(body.0.to_vec()).unwrap()
+}
+
+#[test]
+fn a_body_that_breaks_off_shows_no_part_of_a_secret() {
+    let check = |end: fn(&Hearing), text: &'static str, expected: (&str, bool)| {
+        let witness = Witness::new(None);
+        let hearing = begun(&witness);
+        hearing.piece(Side::Answer, &Bytes::from_static(text.as_bytes()));
+        end(&hearing);
+        let (http, is_cut) = kept(&witness);
+        assert_eq!((body(&http[0]).as_str(), is_cut), expected, "{text}");
+    };
+    let lost: fn(&Hearing) = |hearing| hearing.failed("http-response-incomplete");
+    let left: fn(&Hearing) = |_| {};
+    let over: fn(&Hearing) = |hearing| hearing.ended(Side::Answer);
+    let begun_secret = "your key is correct-horse-batt";
+    check(lost, begun_secret, ("your key is ", true));
+    check(left, begun_secret, ("your key is ", true));
+    check(over, begun_secret, (begun_secret, false));
+    check(left, "nothing of it", ("nothing of it", false));
+    check(left, "correct-horse-battery!", ("[secret token]!", false));
+}
+
+#[test]
+fn a_request_that_is_given_up_shows_no_part_of_a_secret() {
+    let witness = Witness::new(None);
+    let hearing = begun(&witness);
+    hearing.piece(Side::Request, &Bytes::from_static(b"key=correct-ho"));
+    let (http, is_cut) = kept(&witness);
+    let body = http[0].request.body.as_ref().unwrap();
+    assert_eq!((&body.0[..], is_cut), (&b"key="[..], true));
+}
+
+#[test]
+fn what_is_left_out_of_a_body_takes_the_begun_secret_along() {
+    let witness = Witness::new(None);
+    let hearing = begun(&witness);
+    let (front, back) = TOKEN.split_at(12);
+    let lead = "x".repeat(limits::SEEN_HTTP_BYTES_MAX - 100);
+    let first = format!("{lead}{front}");
+    hearing.piece(Side::Answer, &Bytes::from(first));
+    let second = format!("{back}{}", "y".repeat(100));
+    hearing.piece(Side::Answer, &Bytes::from(second));
+    hearing.ended(Side::Answer);
+    let (http, is_cut) = kept(&witness);
+    assert_eq!(body(&http[0]), lead);
+    assert!(is_cut);
+}
