@@ -112,10 +112,8 @@ impl Witness {
             ..Heard::default()
         };
         let fits = inner.seen.take_room(heard.url.len());
-        inner
-            .seen
-            .http
-            .push(if fits { heard } else { Heard::default() });
+        let heard = if fits { heard } else { Heard::left_out() };
+        inner.seen.http.push(heard);
         Hearing {
             witness: self.clone(),
             index: inner.seen.http.len() - 1,
@@ -176,11 +174,7 @@ impl Sight {
     }
 
     fn body(&mut self, index: usize, side: Side) -> Option<&mut Passed> {
-        let heard = self.http.get_mut(index)?;
-        Some(match side {
-            Side::Request => &mut heard.asked,
-            Side::Answer => &mut heard.answered,
-        })
+        Some(self.http.get_mut(index)?.body(side))
     }
 
     /// Takes room for bytes of HTTP, if there is as much.
@@ -204,15 +198,19 @@ impl Sight {
 }
 
 impl Hearing {
-    /// A piece of a body went by.
+    /// A piece of a body went by. Once one is left out, so are those after it.
     pub(crate) fn piece(&self, side: Side, bytes: &Bytes) {
         let mut inner = self.witness.lock();
-        let fits = inner.seen.take_room(bytes.len());
-        if let Some(body) = inner.seen.body(self.index, side) {
+        let seen = &mut inner.seen;
+        if seen.body(self.index, side).is_none_or(|body| body.is_cut) {
+            return;
+        }
+        let fits = seen.take_room(bytes.len());
+        if let Some(heard) = seen.http.get_mut(self.index) {
             if fits {
-                body.pieces.push(bytes.clone());
+                heard.body(side).pieces.push(bytes.clone());
             } else {
-                body.is_cut = true;
+                heard.cut(side);
             }
         }
     }
@@ -228,27 +226,33 @@ impl Hearing {
     pub(crate) fn head(&self, head: &http::response::Parts) {
         let fields = || head.headers.iter();
         let size = fields().map(|(name, value)| name.as_str().len() + value.len());
-        self.note(size.sum(), |heard| {
-            heard.status = Some(head.status.as_u16());
-            let fields = fields().map(|(name, value)| {
-                let value = Bytes::copy_from_slice(value.as_bytes());
-                (name.as_str().to_owned(), value)
-            });
-            heard.headers = fields.collect();
+        let mut inner = self.witness.lock();
+        let fits = inner.seen.take_room(size.sum());
+        let Some(heard) = inner.seen.http.get_mut(self.index) else {
+            return;
+        };
+        if !fits {
+            return heard.cut(Side::Answer);
+        }
+        heard.status = Some(head.status.as_u16());
+        let fields = fields().map(|(name, value)| {
+            let value = Bytes::copy_from_slice(value.as_bytes());
+            (name.as_str().to_owned(), value)
         });
+        heard.headers = fields.collect();
     }
 
     /// It failed, or its answer ended early.
     pub(crate) fn failed(&self, error: &str) {
-        self.note(error.len(), |heard| heard.error = Some(error.to_owned()));
-    }
-
-    fn note(&self, bytes: usize, note: impl FnOnce(&mut Heard)) {
         let mut inner = self.witness.lock();
-        if inner.seen.take_room(bytes)
-            && let Some(heard) = inner.seen.http.get_mut(self.index)
-        {
-            note(heard);
+        let fits = inner.seen.take_room(error.len());
+        if let Some(heard) = inner.seen.http.get_mut(self.index) {
+            if fits {
+                heard.error = Some(error.to_owned());
+            } else {
+                // It failed in any case.
+                heard.cut(Side::Answer);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use waystation_core::{Answer, Asked, Content, Exchange};
 
+use super::Side;
 use crate::scrub::{Cut, Scrub};
 
 /// One request and what came of it.
@@ -27,7 +28,33 @@ pub(super) struct Passed {
     pub(super) is_cut: bool,
 }
 
+/// What an answer ends with of which not all is kept, so that whoever gets it
+/// once more does not take it for all.
+const INCOMPLETE: &str = "http-response-incomplete";
+
 impl Heard {
+    /// One of which nothing is kept.
+    pub(super) fn left_out() -> Self {
+        let mut heard = Self::default();
+        (heard.asked.is_cut, heard.answered.is_cut) = (true, true);
+        heard
+    }
+
+    pub(super) fn body(&mut self, side: Side) -> &mut Passed {
+        match side {
+            Side::Request => &mut self.asked,
+            Side::Answer => &mut self.answered,
+        }
+    }
+
+    /// Keeps nothing more of a body.
+    pub(super) fn cut(&mut self, side: Side) {
+        self.body(side).is_cut = true;
+        if matches!(side, Side::Answer) {
+            self.error.get_or_insert_with(|| INCOMPLETE.to_owned());
+        }
+    }
+
     /// As it is kept, without secrets, and whether the attempt saw more.
     pub(super) fn into_exchange(self, scrub: &Scrub) -> (Exchange, bool) {
         let text = |bytes: &[u8]| {

@@ -79,3 +79,40 @@ fn what_is_left_out_of_a_body_takes_the_begun_secret_along() {
     assert_eq!(body(&http[0]), lead);
     assert!(is_cut);
 }
+
+#[test]
+fn a_body_that_does_not_fit_has_no_holes_and_ends_with_an_error() {
+    let witness = Witness::new(None);
+    let large = |byte: u8| Bytes::from(vec![byte; limits::SEEN_HTTP_BYTES_MAX / 2]);
+    let hearing = begun(&witness);
+    for piece in [large(b'a'), large(b'b'), Bytes::from_static(b"end")] {
+        hearing.piece(Side::Answer, &piece);
+    }
+    hearing.ended(Side::Answer);
+    // What is left serves another request.
+    let next = begun(&witness);
+    next.piece(Side::Answer, &Bytes::from_static(b"short"));
+    next.ended(Side::Answer);
+    let (http, is_cut) = kept(&witness);
+    assert_eq!(body(&http[0]), "a".repeat(limits::SEEN_HTTP_BYTES_MAX / 2));
+    assert_eq!(http[0].error.as_deref(), Some("http-response-incomplete"));
+    assert_eq!((body(&http[1]).as_str(), &http[1].error), ("short", &None));
+    assert!(is_cut);
+}
+
+#[test]
+fn an_answer_whose_head_does_not_fit_is_a_failure() {
+    let witness = Witness::new(None);
+    let url = http::Uri::from_static("http://stock.example/");
+    let hearing = witness.hear(&http::Method::GET, &url);
+    let fill = Bytes::from(vec![0; limits::SEEN_HTTP_BYTES_MAX - 100]);
+    hearing.piece(Side::Request, &fill);
+    let long = http::Response::builder().header("x-long", "x".repeat(100));
+    let (head, ()) = long.body(()).unwrap().into_parts();
+    hearing.head(&head);
+    hearing.piece(Side::Answer, &Bytes::from_static(b"body"));
+    let (http, is_cut) = kept(&witness);
+    assert_eq!(http[0].answer, None);
+    assert_eq!(http[0].error.as_deref(), Some("http-response-incomplete"));
+    assert!(is_cut);
+}
