@@ -566,9 +566,11 @@ pub const APPROVALS_WAITING_MAX: usize = 16;
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// The readings of each clock that are kept of an attempt.
 pub const SEEN_READINGS_MAX: usize = 1_024;
-/// The bytes of state that are kept of what an attempt saw: namespaces, keys and
-/// values.
+/// The bytes of the values of state that are kept of what an attempt saw.
 pub const SEEN_STATE_BYTES_MAX: usize = 1024 * 1024;
+/// The bytes of the namespaces and keys of state that are kept of what an attempt
+/// saw.
+pub const SEEN_STATE_NAMES_BYTES_MAX: usize = 1024 * 1024;
 /// The bytes of outbound HTTP that are kept of what an attempt saw: URLs, header
 /// fields and bodies.
 pub const SEEN_HTTP_BYTES_MAX: usize = 256 * 1024;

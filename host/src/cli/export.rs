@@ -66,6 +66,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for (event, seen) in found {
         let (folder, is_new) = write(&args.to, &event)?;
         if let Some(capsule) = seen.filter(|_| is_new) {
+            if capsule.surroundings.truncated {
+                tell_truncated(&folder);
+            }
             surround(&folder, &capsule)?;
         }
         let sequence = event.sequence;
@@ -125,6 +128,14 @@ fn seen(
         return Ok(None);
     }
     Ok(kept.pop().map(|(_, capsule)| capsule))
+}
+
+/// The rest is known to be there, and looking at it fails.
+fn tell_truncated(folder: &Path) {
+    output::note(&format!(
+        "note: the handler saw more than a host keeps, so `{}` holds a part of it",
+        folder.display()
+    ));
 }
 
 /// Writes what a handler saw beside the event.

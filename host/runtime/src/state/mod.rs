@@ -4,6 +4,7 @@
 //! Nothing is written while an attempt runs: it stages its writes, remembers at
 //! which versions it read, and both end up in what is settled with its outcome.
 
+mod kept;
 mod keyvalue;
 mod staging;
 

@@ -1,6 +1,6 @@
 //! What one attempt read and staged of durable state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use waystation_core::{
     Held, KeyListing, KeyRead, KeyWrite, StateAccess, StateImage, StateValue, StateVersion, limits,
 };
 
+use super::kept::Kept;
 use super::{State, StateError};
 
 /// What one attempt read and staged. It sees its own writes, and reads the same
@@ -36,7 +37,9 @@ struct Namespace {
     /// an index into it.
     pages: Vec<String>,
     /// The keys that the host listed.
-    listed: Vec<String>,
+    listed: BTreeSet<String>,
+    /// Whether it listed more than those.
+    is_listed_cut: bool,
 }
 
 /// What the attempt knows of a key.
@@ -186,10 +189,7 @@ impl Staging {
         let listed = self.state.keys(namespace, after.as_deref(), limit).await?;
         // A later page at another version is a conflict, which shows at the first one's.
         known.listing.get_or_insert(listed.version);
-        // As many as are kept of what an attempt saw; it may list far more.
-        let room = limits::STATE_KEYS_MAX.saturating_sub(known.listed.len());
-        let kept = listed.keys.iter().take(room + 1).cloned();
-        known.listed.extend(kept);
+        known.remember(&listed.keys);
         let last = listed.keys.last().cloned();
         let last = last.filter(|_| listed.keys.len() >= limit);
         let keys = known.merged(listed.keys, after.as_deref(), last.as_deref());
@@ -214,43 +214,27 @@ impl Staged {
 
     /// What it read, within the bounds of what is kept, and whether that is not all.
     pub(crate) fn image(&self) -> (StateImage, bool) {
-        let mut image = StateImage::default();
-        let mut left = limits::SEEN_STATE_BYTES_MAX;
-        let mut is_cut = false;
-        let mut say = |namespace: &str, key: &str, held: Held| {
-            let length = match &held {
-                Held::Value(value) => value.len(),
-                Held::Absent | Held::Unread => 0,
-            };
-            let names = namespace.len() + key.len();
-            let held = if names + length > left {
-                Held::Unread
-            } else {
-                held
-            };
-            is_cut |= names + length > left;
-            left = left.saturating_sub(names + length);
-            if left > 0 {
-                image.set(namespace, key, held);
-            }
-        };
+        let mut kept = Kept::new();
+        // What was read matters more than what was only listed.
         for (name, namespace) in &self.0 {
-            for key in namespace.listed.iter().take(limits::STATE_KEYS_MAX) {
-                say(name, key, Held::Unread);
-            }
             for (key, known) in &namespace.keys {
                 match &known.read {
-                    Some(Some(read)) => say(name, key, Held::Value(read.value.clone())),
-                    Some(None) => say(name, key, Held::Absent),
+                    Some(Some(read)) => kept.value(name, key, &read.value),
+                    Some(None) => kept.name(name, key, Held::Absent),
                     None => {}
                 }
             }
         }
-        is_cut |= self
-            .0
-            .values()
-            .any(|it| it.listed.len() > limits::STATE_KEYS_MAX);
-        (image, is_cut)
+        let mut is_cut = false;
+        for (name, namespace) in &self.0 {
+            is_cut |= namespace.is_listed_cut;
+            let was_read = |key: &str| namespace.keys.get(key).is_some_and(|it| it.read.is_some());
+            for key in namespace.listed.iter().filter(|key| !was_read(key)) {
+                kept.name(name, key, Held::Unread);
+            }
+        }
+        let (image, left_out) = kept.into_image();
+        (image, is_cut || left_out)
     }
 
     /// What it wants to write.
@@ -304,12 +288,24 @@ impl Namespace {
         Ok(index as u64)
     }
 
+    /// Remembers listed keys, as many as are kept of what an attempt saw; it may
+    /// list far more.
+    fn remember(&mut self, keys: &[String]) {
+        for key in keys {
+            if self.listed.len() < limits::STATE_KEYS_MAX {
+                self.listed.insert(key.clone());
+            } else if !self.listed.contains(key) {
+                self.is_listed_cut = true;
+            }
+        }
+    }
+
     /// Keys of the host, all there are after `after` and up to `last`, with what
     /// was staged between them.
     fn merged(&self, listed: Vec<String>, after: Option<&str>, last: Option<&str>) -> Vec<String> {
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let upper = last.map_or(Bound::Unbounded, Bound::Included);
-        let mut keys: std::collections::BTreeSet<String> = listed.into_iter().collect();
+        let mut keys: BTreeSet<String> = listed.into_iter().collect();
         for (key, known) in self.keys.range::<str, _>((lower, upper)) {
             match &known.write {
                 Some(Some(_)) => {

@@ -265,3 +265,53 @@ async fn each_bound_holds() {
     let more = staging.get(SPACE, fit.to_string()).await;
     assert_eq!(more, Err(Refusal::ReadBytes));
 }
+
+/// What is kept of these values once each is read.
+async fn kept(values: &[(&str, &str)]) -> (StateImage, bool) {
+    let mut staging = Staging::new(Memory::with(values));
+    for (key, _) in values {
+        get(&mut staging, key).await;
+    }
+    staging.take().image()
+}
+
+#[tokio::test]
+async fn a_value_without_room_is_known_to_be_there_and_one_that_just_fits_is_kept() {
+    let large = "x".repeat(limits::SEEN_STATE_BYTES_MAX);
+    let (image, is_cut) = kept(&[("a", &large)]).await;
+    assert!(image.value(SPACE, "a").is_some() && !is_cut);
+
+    let (image, is_cut) = kept(&[("a", "1"), ("b", &large), ("c", "3")]).await;
+    assert_eq!(image.value(SPACE, "a").unwrap(), "1");
+    assert_eq!(image.get(SPACE, "b"), Some(&Held::Unread));
+    assert_eq!(image.value(SPACE, "c").unwrap(), "3");
+    assert!(is_cut);
+}
+
+#[tokio::test]
+async fn keys_that_are_listed_again_are_kept_once() {
+    let keys: Vec<String> = (0..limits::STATE_KEYS_MAX).map(|i| i.to_string()).collect();
+    let keys: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "")).collect();
+    let memory = Memory::with(&keys);
+    let mut staging = Staging::new(memory.clone());
+    let listed = async |staging: &mut Staging| {
+        let mut next = None;
+        loop {
+            next = staging.keys(SPACE, next).await.unwrap().next;
+            if next.is_none() {
+                break;
+            }
+        }
+    };
+    listed(&mut staging).await;
+    listed(&mut staging).await;
+    let (image, is_cut) = staging.take().image();
+    assert_eq!(image.0[SPACE].len(), limits::STATE_KEYS_MAX);
+    assert!(!is_cut);
+
+    memory.set("one more", "");
+    listed(&mut staging).await;
+    let (image, is_cut) = staging.take().image();
+    assert_eq!(image.0[SPACE].len(), limits::STATE_KEYS_MAX);
+    assert!(is_cut);
+}
