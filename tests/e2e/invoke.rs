@@ -1,7 +1,10 @@
 //! One event on a component, without a host.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -148,6 +151,10 @@ fn state_and_http_are_what_the_files_say_and_nothing_goes_out() {
     assert!(told.contains("--http-live"), "{told}");
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(!shown.contains("internal"), "{shown}");
+    assert!(
+        told.contains("note: the secret `token` is not given"),
+        "{told}"
+    );
     assert!(told.contains("--secret token=VALUE"), "{told}");
 }
 
@@ -183,6 +190,58 @@ fn recorded_http_is_its_owners_alone() {
         std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
     );
+}
+
+#[test]
+fn a_sidecar_that_grants_no_secret_leaves_none() {
+    let desk = surrounded("session");
+    let token = |desk: &Desk| {
+        let (_, report) = desk.report(&SURROUNDED);
+        report["log"][0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(token(&desk).starts_with("the token is [secret token]"));
+    desk.put("surrounded.toml", "[config]\nregion = \"eu\"\n");
+    assert_eq!(token(&desk), "the token is , the region eu");
+    desk.put(
+        "surrounded.toml",
+        "[secrets]\ntoken = { env = \"NOT_READ\" }\n",
+    );
+    assert!(token(&desk).starts_with("the token is [secret token]"));
+}
+
+/// A server that gives one large answer.
+fn large_answer(bytes: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"0\r\n\r\n") {
+            let mut piece = [0; 1024];
+            let length = stream.read(&mut piece).unwrap();
+            assert!(length > 0, "the request ends early");
+            request.extend_from_slice(&piece[..length]);
+        }
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&vec![b'x'; bytes]).unwrap();
+    });
+    address
+}
+
+#[test]
+fn a_large_answer_is_recorded_whole() {
+    const BYTES: usize = 300_000;
+    let desk = surrounded("look");
+    let server = large_answer(BYTES);
+    desk.put("surrounded.wasm", guests::surrounded(&server));
+    let (code, report) =
+        desk.report(&[&SURROUNDED[..], &["--http-live", "--record", "http.json"]].concat());
+    let recorded = std::fs::read(desk.path().join("http.json")).unwrap();
+    let recorded: Value = serde_json::from_slice(&recorded).unwrap();
+    let body = recorded[0]["answer"]["body"].as_str().unwrap_or_default();
+    assert_eq!((code, body.len()), (1, BYTES), "{report:#}");
+    assert_eq!(recorded[0]["error"], Value::Null);
 }
 
 #[test]

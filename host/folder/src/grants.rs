@@ -164,6 +164,11 @@ impl SidecarGrants {
         Ok(secrets)
     }
 
+    /// Whether this secret is granted.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.secrets.contains_key(name)
+    }
+
     fn allowed(&self, asks: &BTreeSet<Ask>) -> Vec<Ask> {
         let granted = self.grants.iter().map(|grant| &grant.ask);
         let open = asks.iter().filter(|ask| !self.decides(ask.kind()));

@@ -57,6 +57,11 @@ impl Sidecar {
     }
 
     /// What the sidecar grants.
+    /// Whether it grants this secret.
+    pub fn grants_secret(&self, name: &str) -> bool {
+        self.grants.has_secret(name)
+    }
+
     pub(crate) fn grants(&self) -> &SidecarGrants {
         &self.grants
     }

@@ -110,13 +110,15 @@ impl Loaded {
     /// What holds for it: all that it asks for, narrowed by the sidecar if there is
     /// one, with these values.
     pub fn settings(&self, sidecar: Option<&Path>, values: &Values) -> Result<Settings, Failure> {
-        let parsed = sidecar.map(read_sidecar).transpose()?.unwrap_or_default();
-        let settings = parsed.apply(&self.descriptor, &self.asks);
+        let parsed = sidecar.map(read_sidecar).transpose()?;
+        let applied = parsed.clone().unwrap_or_default();
+        let settings = applied.apply(&self.descriptor, &self.asks);
         let mut settings = settings.map_err(|mistakes| {
             let place = sidecar.map_or("the handler".into(), |it| format!("`{}`", it.display()));
             Failure::new(Exit::Usage, anyhow!("{place}: {mistakes}"))
         })?;
-        self.give(&mut settings, values)?;
+        let is_granted = |name: &str| parsed.as_ref().is_none_or(|it| it.grants_secret(name));
+        self.give(&mut settings, values, is_granted)?;
         Ok(settings)
     }
 
@@ -139,12 +141,18 @@ impl Loaded {
             let pattern = TypePattern::try_from(text.clone()).map_err(|e| odd(e.to_string()))?;
             settings.publishes.push(pattern);
         }
-        self.give(&mut settings, values)?;
+        let had = |name: &str| capsule.secrets.iter().any(|it| it == name);
+        self.give(&mut settings, values, had)?;
         Ok(settings)
     }
 
-    /// Gives it the values that it asks for.
-    fn give(&self, settings: &mut Settings, values: &Values) -> Result<(), Failure> {
+    /// Gives it these values, and placeholders for the other secrets that it has.
+    fn give(
+        &self,
+        settings: &mut Settings,
+        values: &Values,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<(), Failure> {
         for (key, value) in &values.config {
             self.require(AskKind::Config, "configuration", key)?;
             settings.grants.config.insert(key.clone(), value.clone());
@@ -153,7 +161,11 @@ impl Loaded {
             self.require(AskKind::Secret, "secret", name)?;
         }
         for name in self.asked(AskKind::Secret) {
-            let value = values.secrets.get(&name).cloned().unwrap_or_else(|| {
+            let given = values.secrets.get(&name);
+            if given.is_none() && !has(&name) {
+                continue;
+            }
+            let value = given.cloned().unwrap_or_else(|| {
                 output::note(&format!(
                     "the secret `{name}` is not given, so the handler reads a placeholder; give it \
                      with --secret {name}=VALUE"
