@@ -52,18 +52,24 @@ fn server() -> String {
     address
 }
 
-/// A place whose handler calls this server.
+/// A place whose handler calls this server and has its secret.
 fn site(server: &str) -> Site {
-    let site = Site::empty();
-    site.drop_in("surrounded", &guests::surrounded(server));
-    let sidecar = format!(
-        "[grants]\nhttp = [\"{server}\"]\nstate = [\"orders\"]\npublish = [\"test.allowed\"]\n\
-         [config]\nregion = \"eu\"\n[secrets]\ntoken = {{ file = \"../token\" }}\n"
-    );
+    let site = bare_site(server, "[secrets]\ntoken = { file = \"../token\" }\n");
     let token = site.root().join("token");
     std::fs::write(&token, TOKEN).unwrap();
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    site
+}
+
+/// The same with another end of the sidecar.
+fn bare_site(server: &str, end: &str) -> Site {
+    let site = Site::empty();
+    site.drop_in("surrounded", &guests::surrounded(server));
+    let sidecar = format!(
+        "[grants]\nhttp = [\"{server}\"]\nstate = [\"orders\"]\npublish = [\"test.allowed\"]\n\
+         [config]\nregion = \"eu\"\n{end}"
+    );
     site.sidecar("surrounded", &sidecar);
     site
 }
@@ -213,6 +219,62 @@ fn exported_case_sees_what_the_handler_saw(folder: &Path, server: &str) {
     let config = std::fs::read(folder.join("cases/surrounded-fails/config.json")).unwrap();
     let config: Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config, json!({"region": "eu"}));
+}
+
+/// Writes the failed attempt of a delivery in this state into a file.
+fn written(host: &mut Host, id: &str, state: &str, file: &Path) {
+    let delivery = host.wait_for_delivery(id, "surrounded", state);
+    let delivery = delivery["id"].as_str().unwrap();
+    let path = file.to_str().unwrap();
+    let output = host.cli(&[
+        "deliveries",
+        "capsule",
+        delivery,
+        "--with-component",
+        "--out",
+        path,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// The attempt in a file once more.
+fn once_more(folder: &Path, file: &Path, more: &[&str]) -> Value {
+    let capsule = ["--capsule", file.to_str().unwrap(), "--output", "json"];
+    report(&invoke(folder, &[&capsule[..], more].concat()))
+}
+
+#[test]
+fn a_key_with_a_secret_in_it_is_found_again_without_it() {
+    let site = site("127.0.0.1:1");
+    let mut host = site.start();
+    publish(&host, "opens", "open");
+    host.wait_for_delivery("opens", "surrounded", "done");
+    publish(&host, "fails", "session");
+    let file = site.root().join("failed.json");
+    written(&mut host, "fails", "waiting", &file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(TOKEN), "{text}");
+    let expected = r#"session open, keys ["session-[secret token]"]"#;
+    for more in [&[][..], &["--secret", "token=another-secret"]] {
+        let report = once_more(site.root(), &file, more);
+        assert_eq!(report["reason"], expected);
+        assert_eq!(report["as_recorded"], true, "{report:#}");
+        assert_eq!(report["remarks"], json!([]));
+    }
+}
+
+#[test]
+fn an_attempt_without_its_secret_is_made_again_without_it() {
+    let site = bare_site("127.0.0.1:1", "");
+    let mut host = site.start();
+    let approved = host.cli(&["handlers", "approve", "surrounded", "--yes"]);
+    assert!(approved.status.success(), "{approved:?}");
+    publish(&host, "fails", "session");
+    let file = site.root().join("failed.json");
+    written(&mut host, "fails", "waiting", &file);
+    let report = once_more(site.root(), &file, &[]);
+    assert_eq!(report["log"][0]["text"], "the token is , the region eu");
+    assert_eq!(report["as_recorded"], true, "{report:#}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::deadline::within;
 use crate::engine::Engine;
 use crate::guest_log::Speaker;
 use crate::http::Caller;
-use crate::rehearsal::{Given, GivenState, Rehearsal, Remarks, StateChange, World};
+use crate::rehearsal::{Given, GivenState, Rehearsal, Remarks, StateChange, World, restored};
 use crate::sandbox::{self, Instance, Reach, Remains, Sandbox};
 
 /// A component under settings, ready for attempts.
@@ -116,10 +116,12 @@ impl Generation {
     /// kept, and unless the world lets HTTP out it reaches no other host.
     pub async fn rehearse(&self, request: Request<'_>, world: &World) -> Rehearsal {
         let remarks = Remarks::default();
+        let image = restored(&world.state, &self.settings.grants.secrets);
         let state = GivenState {
-            image: world.state.clone(),
+            image: image.clone(),
             is_recorded: world.is_recorded,
             remarks: remarks.clone(),
+            scrub: self.reach.scrub.clone(),
         };
         let engine = self.engine.clone().with_state(Arc::new(state));
         let begun = Instant::now();
@@ -143,7 +145,7 @@ impl Generation {
             .map(|(namespace, key, after)| StateChange {
                 namespace: namespace.to_owned(),
                 key: key.to_owned(),
-                before: world.state.value(namespace, key).cloned(),
+                before: image.value(namespace, key).cloned(),
                 after: after.cloned(),
             });
         Rehearsal {

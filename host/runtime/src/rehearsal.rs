@@ -1,17 +1,17 @@
 //! A rehearsal: one attempt in given surroundings, of which nothing is settled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use waystation_core::{
-    Draft, Exchange, Held, LogLine, Outcome, Readings, Seeds, StateImage, StateKeys, StateValue,
-    Surroundings, limits,
+    Draft, Exchange, Held, LogLine, Outcome, Readings, Secret, Seeds, StateImage, StateKeys,
+    StateValue, Surroundings, limits,
 };
 
-use crate::scrub::Scrub;
+use crate::scrub::{self, Scrub};
 use crate::state::{State, StateError};
 
 /// What an attempt is to see.
@@ -157,17 +157,17 @@ impl Given {
 
     /// The next answer to such a request, or why there is none. Nothing at all if
     /// requests really go out.
-    /// A secret stands in neither URL.
+    /// A secret stands in neither of the two.
     pub(crate) fn answer(
         &mut self,
         method: &str,
         url: String,
         scrub: &Scrub,
     ) -> Option<Result<Exchange, String>> {
-        let url = scrub.text(url);
+        let [method, url] = [method.to_owned(), url].map(|text| scrub.text(text));
         let http = self.http.as_mut()?;
         let is_same = |it: &Exchange| {
-            it.request.method.eq_ignore_ascii_case(method)
+            it.request.method.eq_ignore_ascii_case(&method)
                 && scrub.text(it.request.url.clone()) == url
         };
         Some(match http.iter().position(is_same) {
@@ -186,11 +186,32 @@ fn step(times: usize) -> Duration {
     limits::REHEARSED_CLOCK_STEP.saturating_mul(times)
 }
 
+/// The state with the handler's secrets in the names of namespaces and keys, where
+/// `[secret NAME]` stands for them.
+pub(crate) fn restored(image: &StateImage, secrets: &BTreeMap<String, Secret>) -> StateImage {
+    let name = |name: &str| {
+        secrets
+            .iter()
+            .fold(name.to_owned(), |text, (name, secret)| {
+                text.replace(&scrub::mark(name), secret.reveal())
+            })
+    };
+    let mut restored = StateImage::default();
+    for (namespace, keys) in &image.0 {
+        let namespace = name(namespace);
+        for (key, held) in keys {
+            restored.set(&namespace, &name(key), held.clone());
+        }
+    }
+    restored
+}
+
 /// Given state. Every value is at version 1, since nobody else changes it.
 pub(crate) struct GivenState {
     pub(crate) image: StateImage,
     pub(crate) is_recorded: bool,
     pub(crate) remarks: Remarks,
+    pub(crate) scrub: Arc<Scrub>,
 }
 
 #[async_trait]
@@ -204,15 +225,15 @@ impl State for GivenState {
             Some(Held::Absent) => Ok(None),
             Some(Held::Unread) => {
                 let why = format!("the value of `{key}` in `{namespace}` is not recorded");
-                self.remarks.add(why.clone());
+                self.remarks.add(self.scrub.text(why.clone()));
                 Err(StateError(why))
             }
             None => {
                 if self.is_recorded {
-                    self.remarks.add(format!(
+                    self.remarks.add(self.scrub.text(format!(
                         "it read `{key}` in `{namespace}`, which the recorded attempt did not, and \
                          found nothing there"
-                    ));
+                    )));
                 }
                 Ok(None)
             }
@@ -234,5 +255,24 @@ impl State for GivenState {
             keys: keys.take(limit).cloned().collect(),
             version: 1,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_stands_again_where_it_was_taken_out_of_a_key() {
+        let mut image = StateImage::default();
+        image.set("a", "session-[secret token]", Held::Absent);
+        image.set("a", "[secret other]", Held::Unread);
+        let secrets = [("token".to_owned(), Secret::new("placeholder"))];
+        let restored = restored(&image, &secrets.into());
+        assert_eq!(
+            restored.get("a", "session-placeholder"),
+            Some(&Held::Absent)
+        );
+        assert_eq!(restored.get("a", "[secret other]"), Some(&Held::Unread));
     }
 }

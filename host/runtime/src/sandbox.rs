@@ -1,13 +1,12 @@
 //! What surrounds one instance.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use waystation_core::{Grants, Held, LogLine, StateImage, Surroundings, limits};
+use waystation_core::{Grants, LogLine, Surroundings, limits};
 
 use crate::bindings::{Handler, logging, types};
 use crate::engine::Engine;
@@ -15,7 +14,7 @@ use crate::guest_log::{GuestLog, Output, Speaker, Stream};
 use crate::http::{Caller, Calls};
 use crate::limiter::Limiter;
 use crate::rehearsal::Given;
-use crate::scrub::{Cut, Scrub};
+use crate::scrub::Scrub;
 use crate::state::{Staged, Staging};
 use crate::witness::{Sight, Witness};
 
@@ -60,8 +59,7 @@ impl Reach {
 impl Remains {
     /// What the attempt saw, without secrets.
     pub(crate) fn surroundings(&mut self, scrub: &Scrub) -> Surroundings {
-        let (mut state, state_cut) = self.staged.image();
-        scrub_state(&mut state, scrub);
+        let (state, state_cut) = self.staged.image(scrub);
         let (clocks, random, http, cut) = std::mem::take(&mut self.sight).into_parts(scrub);
         Surroundings {
             state,
@@ -69,16 +67,6 @@ impl Remains {
             clocks,
             random,
             truncated: cut || state_cut,
-        }
-    }
-}
-
-fn scrub_state(image: &mut StateImage, scrub: &Scrub) {
-    for held in image.0.values_mut().flat_map(|keys| keys.values_mut()) {
-        if let Held::Value(value) = held
-            && let Cow::Owned(clean) = scrub.bytes(value, Cut::Whole)
-        {
-            *value = clean.into();
         }
     }
 }

@@ -26,6 +26,11 @@ pub(crate) enum Cut {
     Back,
 }
 
+/// What stands in the place of a secret.
+pub(crate) fn mark(name: &str) -> String {
+    format!("[secret {name}]")
+}
+
 impl Scrub {
     /// Takes out each secret, and each line of one that has several, because log
     /// lines are single ones.
@@ -39,7 +44,7 @@ impl Scrub {
                     .filter(|text| text.len() >= limits::SECRET_BYTES_MIN)
                     .map(move |text| Pattern {
                         bytes: text.as_bytes().to_vec(),
-                        instead: format!("[secret {name}]").into_bytes(),
+                        instead: mark(name).into_bytes(),
                     })
             })
             .collect();

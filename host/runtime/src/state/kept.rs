@@ -3,17 +3,21 @@
 use bytes::Bytes;
 use waystation_core::{Held, StateImage, limits};
 
-/// What is kept, within its bounds.
-pub(super) struct Kept {
+use crate::scrub::{Cut, Scrub};
+
+/// What is kept, within its bounds and without secrets.
+pub(super) struct Kept<'a> {
+    scrub: &'a Scrub,
     image: StateImage,
     names_left: usize,
     values_left: usize,
     is_cut: bool,
 }
 
-impl Kept {
-    pub(super) fn new() -> Self {
+impl<'a> Kept<'a> {
+    pub(super) fn new(scrub: &'a Scrub) -> Self {
         Self {
+            scrub,
             image: StateImage::default(),
             names_left: limits::SEEN_STATE_NAMES_BYTES_MAX,
             values_left: limits::SEEN_STATE_BYTES_MAX,
@@ -22,11 +26,12 @@ impl Kept {
     }
 
     /// Keeps a value; of one for which there is no room that it is there.
-    pub(super) fn value(&mut self, namespace: &str, key: &str, value: &Bytes) {
+    pub(super) fn value(&mut self, namespace: &str, key: &str, value: &[u8]) {
+        let value = Bytes::from(self.scrub.bytes(value, Cut::Whole).into_owned());
         match self.values_left.checked_sub(value.len()) {
             Some(left) => {
                 self.values_left = left;
-                self.name(namespace, key, Held::Value(value.clone()));
+                self.name(namespace, key, Held::Value(value));
             }
             None => {
                 self.is_cut = true;
@@ -37,12 +42,15 @@ impl Kept {
 
     /// Keeps what is known of a key.
     pub(super) fn name(&mut self, namespace: &str, key: &str, held: Held) {
-        match self.names_left.checked_sub(namespace.len() + key.len()) {
-            Some(left) => {
+        let [namespace, key] = [namespace, key].map(|name| self.scrub.text(name.to_owned()));
+        let left = self.names_left.checked_sub(namespace.len() + key.len());
+        match left {
+            // Two keys may be one without their secrets.
+            Some(left) if self.image.get(&namespace, &key).is_none() => {
                 self.names_left = left;
-                self.image.set(namespace, key, held);
+                self.image.set(&namespace, &key, held);
             }
-            None => self.is_cut = true,
+            _ => self.is_cut = true,
         }
     }
 

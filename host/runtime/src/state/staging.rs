@@ -11,6 +11,7 @@ use waystation_core::{
 
 use super::kept::Kept;
 use super::{State, StateError};
+use crate::scrub::Scrub;
 
 /// What one attempt read and staged. It sees its own writes, and reads the same
 /// value of a key each time.
@@ -212,9 +213,10 @@ impl Staged {
         access
     }
 
-    /// What it read, within the bounds of what is kept, and whether that is not all.
-    pub(crate) fn image(&self) -> (StateImage, bool) {
-        let mut kept = Kept::new();
+    /// What it read, without secrets and within the bounds of what is kept, and
+    /// whether that is not all.
+    pub(crate) fn image(&self, scrub: &Scrub) -> (StateImage, bool) {
+        let mut kept = Kept::new(scrub);
         // What was read matters more than what was only listed.
         for (name, namespace) in &self.0 {
             for (key, known) in &namespace.keys {

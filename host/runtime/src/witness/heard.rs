@@ -63,25 +63,29 @@ impl Heard {
         };
         let (asked, asked_cut) = self.asked.clean(scrub);
         let (answered, answered_cut) = self.answered.clean(scrub);
+        // The name of a field with a secret in it would be none without.
+        let (fields, hidden): (Vec<_>, Vec<_>) = self
+            .headers
+            .iter()
+            .partition(|(name, _)| scrub.text(name.clone()) == *name);
         let answer = self.status.map(|status| Answer {
             status,
-            headers: self
-                .headers
-                .iter()
+            headers: fields
+                .into_iter()
                 .map(|(name, value)| (name.clone(), text(value)))
                 .collect(),
             body: Content(answered),
         });
         let exchange = Exchange {
             request: Asked {
-                method: self.method,
+                method: scrub.text(self.method),
                 url: text(self.url.as_bytes()),
                 body: (!asked.is_empty()).then_some(Content(asked)),
             },
             answer,
-            error: self.error,
+            error: self.error.map(|error| scrub.text(error)),
         };
-        (exchange, asked_cut || answered_cut)
+        (exchange, asked_cut || answered_cut || !hidden.is_empty())
     }
 }
 

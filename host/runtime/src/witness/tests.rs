@@ -116,3 +116,25 @@ fn an_answer_whose_head_does_not_fit_is_a_failure() {
     assert_eq!(http[0].error.as_deref(), Some("http-response-incomplete"));
     assert!(is_cut);
 }
+
+#[test]
+fn no_secret_is_kept_in_a_method_a_field_or_an_error() {
+    let witness = Witness::new(None);
+    let url = http::Uri::from_static("http://stock.example/correct-horse-battery");
+    let method = http::Method::from_bytes(TOKEN.as_bytes()).unwrap();
+    let hearing = witness.hear(&method, &url);
+    let response = http::Response::builder()
+        .header(TOKEN, "1")
+        .header("x-key", TOKEN);
+    let (head, ()) = response.body(()).unwrap().into_parts();
+    hearing.head(&head);
+    hearing.failed(&format!("dns-error: {TOKEN}"));
+    let (http, is_cut) = kept(&witness);
+    let text = format!("{http:?}");
+    assert!(!text.contains(TOKEN), "{text}");
+    assert_eq!(http[0].request.method, "[secret token]");
+    assert_eq!(http[0].error.as_deref(), Some("dns-error: [secret token]"));
+    let fields = &http[0].answer.as_ref().unwrap().headers;
+    assert_eq!(*fields, [("x-key".to_owned(), "[secret token]".to_owned())]);
+    assert!(is_cut, "a field is missing");
+}

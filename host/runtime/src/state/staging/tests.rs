@@ -272,7 +272,7 @@ async fn kept(values: &[(&str, &str)]) -> (StateImage, bool) {
     for (key, _) in values {
         get(&mut staging, key).await;
     }
-    staging.take().image()
+    staging.take().image(&Scrub::default())
 }
 
 #[tokio::test]
@@ -305,13 +305,38 @@ async fn keys_that_are_listed_again_are_kept_once() {
     };
     listed(&mut staging).await;
     listed(&mut staging).await;
-    let (image, is_cut) = staging.take().image();
+    let (image, is_cut) = staging.take().image(&Scrub::default());
     assert_eq!(image.0[SPACE].len(), limits::STATE_KEYS_MAX);
     assert!(!is_cut);
 
     memory.set("one more", "");
     listed(&mut staging).await;
-    let (image, is_cut) = staging.take().image();
+    let (image, is_cut) = staging.take().image(&Scrub::default());
     assert_eq!(image.0[SPACE].len(), limits::STATE_KEYS_MAX);
     assert!(is_cut);
+}
+
+#[tokio::test]
+async fn no_secret_is_kept_in_a_name_or_a_value() {
+    let keys = [
+        ("session-correct-horse", "for correct-horse"),
+        ("session-[secret token]", ""),
+    ];
+    let mut staging = Staging::new(Memory::with(&keys));
+    staging.keys(SPACE, None).await.unwrap();
+    get(&mut staging, "session-correct-horse").await;
+    get(&mut staging, "not correct-horse").await;
+    let secret = waystation_core::Secret::new("correct-horse");
+    let scrub = Scrub::new(&BTreeMap::from([("token".to_owned(), secret)]));
+    let (image, is_cut) = staging.take().image(&scrub);
+    let kept: Vec<_> = image.0[SPACE].iter().collect();
+    let value = Held::Value("for [secret token]".into());
+    assert_eq!(
+        kept,
+        [
+            (&"not [secret token]".to_owned(), &Held::Absent),
+            (&"session-[secret token]".to_owned(), &value),
+        ]
+    );
+    assert!(is_cut, "two keys became one");
 }
