@@ -149,6 +149,7 @@ impl FailedAttempt {
             event: &self.invocation.entry.event,
             delivery: &id,
             attempt: self.invocation.attempt,
+            depth: self.invocation.entry.depth,
             digest: self.digest,
             failure,
             rejected,

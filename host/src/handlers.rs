@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::runtime;
 use waystation_core::{
-    Descriptor, Digest, HandlerName, Outcome, Settings, StateKeys, StateValue, Timestamp,
+    Descriptor, Digest, Draft, Failure, HandlerName, Outcome, Settings, StateKeys, StateValue,
+    Timestamp,
 };
 use waystation_dispatch::{Completion, Dispatch, Invocation, Invoke, published};
 use waystation_folder::{LoadError, Loader};
 use waystation_journal::Journal;
-use waystation_runtime::{Component, Ended, Engine, Generation, Request, Seen, State, StateError};
+use waystation_runtime::{Component, Engine, Generation, Request, State, StateError};
 
 use crate::capsules::{Capsules, FailedAttempt};
 
@@ -117,28 +118,14 @@ struct Sandboxed {
 }
 
 impl Sandboxed {
-    /// Keeps an attempt that failed.
-    fn keep(&self, invocation: Invocation, ended: &Ended, seen: Seen) {
-        let outcome = match &ended.outcome {
-            Outcome::Ack => {
-                // What dispatch will find when it settles it.
-                let (entry, delivery) = (&invocation.entry, &invocation.delivery);
-                let drafts = ended.drafts.clone();
-                let now = Timestamp::default();
-                match published(drafts, entry, delivery, &self.settings, now) {
-                    Ok(_) => return,
-                    Err(failure) => Outcome::Reject(failure),
-                }
-            }
-            failed => failed.clone(),
-        };
-        self.capsules.keep(FailedAttempt {
-            invocation,
-            digest: self.generation.digest(),
-            settings: Arc::clone(&self.settings),
-            outcome,
-            seen,
-        });
+    /// What dispatch will find when it settles these drafts.
+    fn refusal(&self, invocation: &Invocation, drafts: &[Draft]) -> Option<Failure> {
+        if drafts.is_empty() {
+            return None;
+        }
+        let (entry, delivery) = (&invocation.entry, &invocation.delivery);
+        let now = Timestamp::default();
+        published(drafts.to_vec(), entry, delivery, &self.settings, now).err()
     }
 }
 
@@ -156,9 +143,20 @@ impl Invoke for Sandboxed {
             attempt: invocation.attempt,
             sequence: invocation.entry.sequence,
         };
-        let mut ended = self.generation.attempt(request).await;
+        let mut refused = None;
+        let judge = |drafts: &[Draft]| {
+            refused = self.refusal(&invocation, drafts);
+            refused.is_none()
+        };
+        let mut ended = self.generation.attempt_judged(request, judge).await;
         if let Some(seen) = ended.seen.take() {
-            self.keep(invocation, &ended, *seen);
+            self.capsules.keep(FailedAttempt {
+                digest: self.generation.digest(),
+                settings: Arc::clone(&self.settings),
+                outcome: refused.map_or_else(|| ended.outcome.clone(), Outcome::Reject),
+                seen: *seen,
+                invocation,
+            });
         }
         Completion {
             outcome: ended.outcome,

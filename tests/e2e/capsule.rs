@@ -264,6 +264,30 @@ fn a_key_with_a_secret_in_it_is_found_again_without_it() {
 }
 
 #[test]
+fn an_attempt_is_kept_that_published_what_no_handler_may() {
+    let site = site("127.0.0.1:1");
+    let mut host = site.start();
+    publish(&host, "forges", "forge");
+    let file = site.root().join("failed.json");
+    written(&mut host, "forges", "dead", &file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut capsule: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(capsule["delivery"]["depth"], 0);
+    let made = once_more(site.root(), &file, &[]);
+    let reason = made["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("`causationid` is given by the host"),
+        "{reason}"
+    );
+    assert_eq!(made["as_recorded"], true, "{made:#}");
+
+    // How long the chain of events is that led to it counts, too.
+    capsule["delivery"]["depth"] = u32::MAX.into();
+    std::fs::write(&file, capsule.to_string()).unwrap();
+    assert_eq!(once_more(site.root(), &file, &[])["code"], "depth");
+}
+
+#[test]
 fn an_attempt_without_its_secret_is_made_again_without_it() {
     let site = bare_site("127.0.0.1:1", "");
     let mut host = site.start();

@@ -51,6 +51,9 @@ pub struct CapsuleDelivery {
     pub attempt: u32,
     /// The event's position in the journal.
     pub sequence: Sequence,
+    /// How many events caused each other up to this one.
+    #[serde(default)]
+    pub depth: u32,
 }
 
 /// How it ended.
@@ -106,6 +109,8 @@ pub struct Failed<'a> {
     pub delivery: &'a DeliveryId,
     /// The number of the attempt.
     pub attempt: u32,
+    /// How many events caused each other up to the event.
+    pub depth: u32,
     /// The component.
     pub digest: Digest,
     /// Why it failed.
@@ -133,6 +138,7 @@ impl Capsule {
                 id: failed.delivery.to_string(),
                 attempt: failed.attempt,
                 sequence: failed.delivery.sequence,
+                depth: failed.depth,
             },
             outcome: CapsuleOutcome {
                 rejected: failed.rejected,

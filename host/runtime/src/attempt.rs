@@ -36,7 +36,7 @@ pub struct Ended {
     pub state: StateAccess,
     /// How long it took.
     pub took: Duration,
-    /// What it saw, if it failed or wants to publish what it may not.
+    /// What it saw, if it failed or wants to publish what may not be published.
     pub seen: Option<Box<Seen>>,
 }
 

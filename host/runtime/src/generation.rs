@@ -80,6 +80,16 @@ impl Generation {
     /// Makes one attempt. It ends within the handler's timeout, whatever the
     /// guest does, and never panics. Dropping it gives the attempt up.
     pub async fn attempt(&self, request: Request<'_>) -> Ended {
+        self.attempt_judged(request, |_| true).await
+    }
+
+    /// The same, with a judge of what is to be published: what an attempt saw is
+    /// there, too, if that may not be.
+    pub async fn attempt_judged(
+        &self,
+        request: Request<'_>,
+        may_be_published: impl FnOnce(&[Draft]) -> bool,
+    ) -> Ended {
         let begun = Instant::now();
         let (speaker, caller) = self.identity(&request, begun + self.settings.timeout);
         let placed = self.instance(speaker, caller);
@@ -89,8 +99,7 @@ impl Generation {
             Ok(drafts) => (Outcome::Ack, drafts),
             Err(outcome) => (outcome, Vec::new()),
         };
-        let may_publish = |draft: &Draft| self.settings.may_publish(&draft.event_type);
-        let failed = outcome != Outcome::Ack || !drafts.iter().all(may_publish);
+        let failed = outcome != Outcome::Ack || !may_be_published(&drafts);
         let seen = failed.then(|| {
             Box::new(Seen {
                 log: std::mem::take(&mut remains.log),

@@ -312,7 +312,16 @@ impl Play {
 
     fn report(&self, rehearsal: &Rehearsal) -> Report {
         let now = waystation_core::Clock::now(&SystemClock);
-        let (outcome, events) = settle(rehearsal, &self.event, &self.delivery, &self.settings, now);
+        let capsule = self.capsule.as_ref();
+        let depth = capsule.map_or(0, |capsule| capsule.delivery.depth);
+        let (outcome, events) = settle(
+            rehearsal,
+            &self.event,
+            depth,
+            &self.delivery,
+            &self.settings,
+            now,
+        );
         let mut report = Report::new(rehearsal, &outcome, &events);
         report.as_recorded = self
             .capsule
@@ -326,6 +335,7 @@ impl Play {
 pub fn settle(
     rehearsal: &Rehearsal,
     event: &Event,
+    depth: u32,
     delivery: &DeliveryId,
     settings: &Settings,
     now: Timestamp,
@@ -333,7 +343,7 @@ pub fn settle(
     let cause = Entry {
         sequence: delivery.sequence,
         accepted: now,
-        depth: 0,
+        depth,
         cause: None,
         event: event.clone(),
     };

@@ -74,7 +74,7 @@ impl Deed {
         };
         let rehearsal = stage.rehearse(loaded, settings, &attempt, &world);
         let now = Timestamp::default();
-        let (outcome, events) = settle(&rehearsal, event, &delivery, settings, now);
+        let (outcome, events) = settle(&rehearsal, event, 0, &delivery, settings, now);
         let mut changes = StateImage::default();
         if matches!(outcome, Outcome::Ack) {
             for change in &rehearsal.changes {
