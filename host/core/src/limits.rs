@@ -574,6 +574,9 @@ pub const SEEN_STATE_NAMES_BYTES_MAX: usize = 1024 * 1024;
 /// The bytes of outbound HTTP that are kept of what an attempt saw: URLs, header
 /// fields and bodies.
 pub const SEEN_HTTP_BYTES_MAX: usize = 256 * 1024;
+/// The same in a rehearsal, where nobody has to keep it: as much as an attempt with
+/// some large answers sees.
+pub const REHEARSED_HTTP_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How far a clock goes on at each look beyond what is known of it.
 pub const REHEARSED_CLOCK_STEP: Duration = Duration::from_millis(1);
 /// The capsules of failed attempts that a host keeps.

@@ -164,6 +164,7 @@ impl Generation {
             log: std::mem::take(&mut remains.log),
             took,
             memory_bytes: remains.memory_bytes,
+            is_http_cut: remains.is_http_cut(),
             surroundings: remains.surroundings(&self.reach.scrub),
             remarks: remarks.list(),
         }

@@ -58,6 +58,8 @@ pub struct Rehearsal {
     pub log: Vec<LogLine>,
     /// All that it saw, with the outbound HTTP that it made.
     pub surroundings: Surroundings,
+    /// Whether it made more outbound HTTP than is there, with answers and all.
+    pub is_http_cut: bool,
     /// How long it took.
     pub took: Duration,
     /// The linear memory that it had in the end, which is the most it had.

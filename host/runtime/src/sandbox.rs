@@ -57,6 +57,11 @@ impl Reach {
 }
 
 impl Remains {
+    /// Whether it saw more HTTP than is kept.
+    pub(crate) fn is_http_cut(&self) -> bool {
+        self.sight.is_http_cut()
+    }
+
     /// What the attempt saw, without secrets.
     pub(crate) fn surroundings(&mut self, scrub: &Scrub) -> Surroundings {
         let (state, state_cut) = self.staged.image(scrub);

@@ -38,7 +38,9 @@ pub(crate) struct Sight {
     seed: Option<[u8; 32]>,
     instance: [u8; 16],
     http: Vec<Heard>,
-    http_bytes: usize,
+    http_left: usize,
+    /// Whether more HTTP was seen than is kept.
+    is_http_cut: bool,
     is_cut: bool,
 }
 
@@ -67,6 +69,7 @@ impl Witness {
             given,
         };
         inner.seen.instance = seeds.map_or_else(rand::random, |seeds| seeds.instance);
+        inner.seen.http_left = inner.http_room();
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -88,12 +91,14 @@ impl Witness {
     pub(crate) fn take(&self) -> Sight {
         let mut inner = self.lock();
         let instance = inner.seen.instance;
+        let http_left = inner.http_room();
         inner.secure = None;
         inner.insecure = None;
         std::mem::replace(
             &mut inner.seen,
             Sight {
                 instance,
+                http_left,
                 ..Sight::default()
             },
         )
@@ -139,6 +144,14 @@ impl Witness {
 }
 
 impl Inner {
+    /// The room for HTTP at the beginning of an attempt.
+    fn http_room(&self) -> usize {
+        match self.given {
+            Some(_) => limits::REHEARSED_HTTP_BYTES_MAX,
+            None => limits::SEEN_HTTP_BYTES_MAX,
+        }
+    }
+
     fn rng(&mut self, kind: Kind) -> &mut ChaCha20Rng {
         let given = self.given.as_ref().and_then(|given| given.seeds);
         let fresh = || given.map_or_else(rand::random, |seeds| seeds.values);
@@ -156,6 +169,11 @@ impl Inner {
 }
 
 impl Sight {
+    /// Whether more HTTP was seen than is kept.
+    pub(crate) fn is_http_cut(&self) -> bool {
+        self.is_http_cut
+    }
+
     /// What was seen, without secrets.
     pub(crate) fn into_parts(self, scrub: &Scrub) -> (Readings, Seeds, Vec<Exchange>, bool) {
         let seeds = Seeds {
@@ -163,7 +181,7 @@ impl Sight {
             instance: self.instance,
         };
         let http = self.http.into_iter().filter(|it| !it.method.is_empty());
-        let mut is_cut = self.is_cut;
+        let mut is_cut = self.is_cut || self.is_http_cut;
         let http = http.map(|it| {
             let (exchange, is_shorter) = it.into_exchange(scrub);
             is_cut |= is_shorter;
@@ -179,13 +197,10 @@ impl Sight {
 
     /// Takes room for bytes of HTTP, if there is as much.
     fn take_room(&mut self, bytes: usize) -> bool {
-        let used = self.http_bytes.saturating_add(bytes);
-        let fits = used <= limits::SEEN_HTTP_BYTES_MAX;
-        self.is_cut |= !fits;
-        if fits {
-            self.http_bytes = used;
-        }
-        fits
+        let left = self.http_left.checked_sub(bytes);
+        self.is_http_cut |= left.is_none();
+        self.http_left = left.unwrap_or(self.http_left);
+        left.is_some()
     }
 
     fn keep<T>(list: &mut Vec<T>, value: T, is_cut: &mut bool) {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use waystation_core::{
     CAPSULE_FORMAT, Capsule, DeliveryId, Event, Exchange, HandlerName, Outcome, Sequence, Settings,
-    Timestamp,
+    Timestamp, limits,
 };
 use waystation_dispatch::published;
 use waystation_journal::Entry;
@@ -130,7 +130,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         play.world.http = None;
     }
     let rehearsal = play.rehearse(&stage);
-    if let Some(path) = &args.record {
+    let is_unrecordable = args.record.is_some() && rehearsal.is_http_cut;
+    if let Some(path) = args.record.as_ref().filter(|_| !is_unrecordable) {
         let text = report::recording(&rehearsal.surroundings.http).map_err(anyhow::Error::from)?;
         let cannot = || format!("cannot write `{}`", path.display());
         private::write(path, text.as_bytes()).with_context(cannot)?;
@@ -147,6 +148,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         output::note("  give answers with --http-replay FILE, or let it go out with --http-live");
     }
     args.output.print(&report, Report::text)?;
+    if is_unrecordable {
+        let mib = limits::REHEARSED_HTTP_BYTES_MAX / (1024 * 1024);
+        let text = format!("the outbound HTTP is not recorded: it was more than {mib} MiB");
+        return Err(Failure::new(Exit::Negative, anyhow!(text)));
+    }
     if report.ending.is_ack() {
         return Ok(());
     }

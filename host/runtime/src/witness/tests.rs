@@ -101,6 +101,24 @@ fn a_body_that_does_not_fit_has_no_holes_and_ends_with_an_error() {
 }
 
 #[test]
+fn a_rehearsal_has_more_room() {
+    let world = crate::rehearsal::World::default();
+    let given = Given::new(&world, &crate::rehearsal::Remarks::default());
+    let witness = Witness::new(Some(given));
+    let hearing = begun(&witness);
+    let large = Bytes::from(vec![b'a'; limits::SEEN_HTTP_BYTES_MAX + 1]);
+    hearing.piece(Side::Answer, &large);
+    hearing.ended(Side::Answer);
+    let sight = witness.take();
+    assert!(!sight.is_http_cut());
+    let hearing = begun(&witness);
+    for _ in 0..limits::REHEARSED_HTTP_BYTES_MAX / large.len() + 1 {
+        hearing.piece(Side::Answer, &large);
+    }
+    assert!(witness.take().is_http_cut());
+}
+
+#[test]
 fn an_answer_whose_head_does_not_fit_is_a_failure() {
     let witness = Witness::new(None);
     let url = http::Uri::from_static("http://stock.example/");
