@@ -2,17 +2,18 @@
 //! folder.
 //!
 //! They are written by a thread of their own, so that no attempt waits for the
-//! disk, and there are only so many: the oldest give way. One that cannot be
-//! written costs a warning and nothing else.
+//! disk, and there are only so many: the oldest give way, and none outlives the
+//! age of what the journal keeps. One that cannot be written costs a warning and
+//! nothing else.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
@@ -56,8 +57,8 @@ enum Job {
 pub enum CapsuleError {
     /// There is none.
     #[error(
-        "no failed attempt of `{0}` is kept: none failed yet, or newer failures of other \
-         deliveries took its place"
+        "no failed attempt of `{0}` is kept: none failed yet, the last one is older than \
+         `retention.age`, or newer failures of other deliveries took its place"
     )]
     None(DeliveryId),
     /// The component is not there any more.
@@ -75,11 +76,12 @@ pub enum CapsuleError {
 }
 
 impl Capsules {
-    /// Opens the folder and starts the thread that writes into it.
-    pub fn start(data: &Path, handlers: &Path) -> Result<Self> {
+    /// Opens the folder and starts the thread that writes into it and drops what is
+    /// older than this.
+    pub fn start(data: &Path, handlers: &Path, age: Duration) -> Result<Self> {
         let folder = data.join("capsules");
         let (queue, jobs) = sync_channel(limits::CAPSULES_WAITING_MAX);
-        let keeper = Keeper::open(&folder);
+        let keeper = Keeper::open(&folder, age);
         thread::Builder::new()
             .name("capsules".into())
             .spawn(move || keeper.run(&jobs))
@@ -162,22 +164,34 @@ impl FailedAttempt {
     }
 }
 
+/// What the name of a file ends with that is not written to its end.
+const PARTIAL: &str = "partial";
+
 /// Writes capsules and makes room for them.
 struct Keeper {
     folder: PathBuf,
-    /// The files and their sizes, the oldest first.
-    files: Vec<(PathBuf, u64)>,
+    /// The oldest first.
+    files: Vec<Kept>,
+    age: Duration,
     count_max: usize,
     bytes_max: u64,
     /// Whether it was told that the folder cannot be written.
     warned: bool,
 }
 
+/// A capsule that is kept.
+struct Kept {
+    written: SystemTime,
+    path: PathBuf,
+    bytes: u64,
+}
+
 impl Keeper {
-    fn open(folder: &Path) -> Self {
+    fn open(folder: &Path, age: Duration) -> Self {
         let mut keeper = Self {
             folder: folder.to_owned(),
             files: Vec::new(),
+            age,
             count_max: limits::CAPSULES_MAX,
             bytes_max: limits::CAPSULES_BYTES_MAX,
             warned: false,
@@ -191,27 +205,38 @@ impl Keeper {
     fn list(&mut self) -> io::Result<()> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.folder)?;
-        let mut found: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
+            let path = entry.path();
+            if path.extension().is_some_and(|it| it == PARTIAL) {
+                fs::remove_file(&path)?;
+                continue;
+            }
             let metadata = entry.metadata()?;
-            found.push((metadata.modified()?, entry.path(), metadata.len()));
+            self.files.push(Kept {
+                written: metadata.modified()?,
+                path,
+                bytes: metadata.len(),
+            });
         }
-        found.sort();
-        let files = found.into_iter().map(|(_, path, size)| (path, size));
-        self.files = files.collect();
-        self.make_room()
+        self.files.sort_by_key(|kept| kept.written);
+        self.make_room(SystemTime::now())
     }
 
     fn run(mut self, jobs: &Receiver<Job>) {
-        for job in jobs {
-            match job {
-                Job::Keep(failed) => {
+        loop {
+            match jobs.recv_timeout(limits::RETENTION_INTERVAL) {
+                Ok(Job::Keep(failed)) => {
                     let kept = self.keep(*failed);
                     self.tell(kept);
                 }
                 // Whoever does not wait any more need not know.
-                Job::Flush(done) => drop(done.send(())),
+                Ok(Job::Flush(done)) => drop(done.send(())),
+                Err(RecvTimeoutError::Timeout) => {
+                    let dropped = self.make_room(SystemTime::now());
+                    self.tell(dropped);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -224,30 +249,40 @@ impl Keeper {
     }
 
     fn write(&mut self, path: PathBuf, bytes: &[u8]) -> io::Result<()> {
-        let partial = path.with_extension("partial");
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&partial)?.write_all(bytes)?;
-        fs::rename(&partial, &path)?;
-        self.files.retain(|(file, _)| *file != path);
-        self.files.push((path, bytes.len() as u64));
-        self.make_room()
+        let partial = path.with_extension(PARTIAL);
+        if let Err(error) = write_over(&partial, bytes).and_then(|()| fs::rename(&partial, &path)) {
+            // What is there of it is of no use and may hold an event. If it cannot go
+            // either, the next start tries again.
+            let _ = fs::remove_file(&partial);
+            return Err(error);
+        }
+        self.files.retain(|kept| kept.path != path);
+        let written = SystemTime::now();
+        let bytes = bytes.len() as u64;
+        self.files.push(Kept {
+            written,
+            path,
+            bytes,
+        });
+        self.make_room(written)
     }
 
     /// Removes the oldest until the rest is within the bounds.
-    fn make_room(&mut self) -> io::Result<()> {
-        let mut bytes: u64 = self.files.iter().map(|(_, size)| size).sum();
+    fn make_room(&mut self, now: SystemTime) -> io::Result<()> {
+        let mut bytes: u64 = self.files.iter().map(|kept| kept.bytes).sum();
         let mut count = self.files.len();
         let mut gone = 0;
-        for (path, size) in &self.files {
-            if count <= self.count_max && bytes <= self.bytes_max {
+        for kept in &self.files {
+            // A clock that was set back makes nothing old.
+            let age = now.duration_since(kept.written).unwrap_or_default();
+            if count <= self.count_max && bytes <= self.bytes_max && age <= self.age {
                 break;
             }
-            match fs::remove_file(path) {
+            match fs::remove_file(&kept.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            bytes -= size;
+            bytes -= kept.bytes;
             count -= 1;
             gone += 1;
         }
@@ -269,11 +304,19 @@ impl Keeper {
     }
 }
 
+fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
@@ -284,7 +327,7 @@ mod tests {
     }
 
     fn keeper(folder: &Path, count_max: usize, bytes_max: u64) -> Keeper {
-        let mut keeper = Keeper::open(folder);
+        let mut keeper = Keeper::open(folder, DAY);
         (keeper.count_max, keeper.bytes_max) = (count_max, bytes_max);
         keeper
     }
@@ -307,11 +350,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_older_than_the_age_is_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("capsules");
+        let mut first = keeper(&folder, 9, 100);
+        first.write(folder.join("a"), b"").unwrap();
+        first.write(folder.join("b"), b"").unwrap();
+        first.make_room(SystemTime::now() + DAY / 2).unwrap();
+        assert_eq!(names(&folder), ["a", "b"]);
+        first.files[0].written -= 2 * DAY;
+        first.make_room(SystemTime::now()).unwrap();
+        assert_eq!(names(&folder), ["b"]);
+
+        let old = fs::File::open(folder.join("b")).unwrap();
+        old.set_modified(SystemTime::now() - 2 * DAY).unwrap();
+        keeper(&folder, 9, 100);
+        assert!(names(&folder).is_empty(), "also at the start");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_capsule_that_cannot_be_written() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("capsules");
+        let mut keeper = keeper(&folder, 9, 100);
+        // A folder of its name is in the way of the last step.
+        fs::create_dir_all(folder.join("a.json/b")).unwrap();
+        assert!(keeper.write(folder.join("a.json"), b"half").is_err());
+        assert_eq!(names(&folder), ["a.json"]);
+
+        fs::remove_dir_all(folder.join("a.json")).unwrap();
+        fs::write(folder.join("b.partial"), b"half").unwrap();
+        Keeper::open(&folder, DAY);
+        assert!(names(&folder).is_empty(), "nor of one that was cut short");
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_is_survived() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("capsules");
         fs::write(&folder, "no folder").unwrap();
-        let mut keeper = Keeper::open(&folder);
+        let mut keeper = Keeper::open(&folder, DAY);
         assert!(keeper.warned);
         assert!(keeper.write(folder.join("a"), b"").is_err());
     }

@@ -189,7 +189,7 @@ impl Host {
             workers: workers.clone(),
         };
         let dispatch = Dispatch::start(journal.clone(), options);
-        let capsules = Capsules::start(&config.data, &config.handlers)?;
+        let capsules = Capsules::start(&config.data, &config.handlers, config.retention.age)?;
         let handlers = Handlers {
             engine,
             dispatch: dispatch.clone(),

@@ -170,7 +170,7 @@ impl Host {
             journal: journal.clone(),
             dispatch,
             folder,
-            capsules: Capsules::start(data.path(), handlers.path()).unwrap(),
+            capsules: Capsules::start(data.path(), handlers.path(), Duration::MAX).unwrap(),
             ready: is_ready,
             door,
         };
