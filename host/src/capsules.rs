@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use waystation_core::{
-    Capsule, Code, DeliveryId, Digest, Failed, Failure, Outcome, Settings, limits,
+    Capsule, Clock, Code, DeliveryId, Digest, Failed, Failure, Outcome, Settings, Timestamp, limits,
 };
 use waystation_dispatch::Invocation;
 use waystation_runtime::Seen;
@@ -78,10 +78,15 @@ pub enum CapsuleError {
 impl Capsules {
     /// Opens the folder and starts the thread that writes into it and drops what is
     /// older than this.
-    pub fn start(data: &Path, handlers: &Path, age: Duration) -> Result<Self> {
+    pub fn start(
+        data: &Path,
+        handlers: &Path,
+        age: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let folder = data.join("capsules");
         let (queue, jobs) = sync_channel(limits::CAPSULES_WAITING_MAX);
-        let keeper = Keeper::open(&folder, age);
+        let keeper = Keeper::open(&folder, age, clock);
         thread::Builder::new()
             .name("capsules".into())
             .spawn(move || keeper.run(&jobs))
@@ -173,6 +178,7 @@ struct Keeper {
     /// The oldest first.
     files: Vec<Kept>,
     age: Duration,
+    clock: Arc<dyn Clock>,
     count_max: usize,
     bytes_max: u64,
     /// Whether it was told that the folder cannot be written.
@@ -181,17 +187,18 @@ struct Keeper {
 
 /// A capsule that is kept.
 struct Kept {
-    written: SystemTime,
+    written: Timestamp,
     path: PathBuf,
     bytes: u64,
 }
 
 impl Keeper {
-    fn open(folder: &Path, age: Duration) -> Self {
+    fn open(folder: &Path, age: Duration, clock: Arc<dyn Clock>) -> Self {
         let mut keeper = Self {
             folder: folder.to_owned(),
             files: Vec::new(),
             age,
+            clock,
             count_max: limits::CAPSULES_MAX,
             bytes_max: limits::CAPSULES_BYTES_MAX,
             warned: false,
@@ -213,14 +220,16 @@ impl Keeper {
                 continue;
             }
             let metadata = entry.metadata()?;
+            // One from before 1970 is old in any case.
+            let written = metadata.modified()?.duration_since(UNIX_EPOCH);
             self.files.push(Kept {
-                written: metadata.modified()?,
+                written: Timestamp::default().after(written.unwrap_or_default()),
                 path,
                 bytes: metadata.len(),
             });
         }
         self.files.sort_by_key(|kept| kept.written);
-        self.make_room(SystemTime::now())
+        self.make_room()
     }
 
     fn run(mut self, jobs: &Receiver<Job>) {
@@ -233,7 +242,7 @@ impl Keeper {
                 // Whoever does not wait any more need not know.
                 Ok(Job::Flush(done)) => drop(done.send(())),
                 Err(RecvTimeoutError::Timeout) => {
-                    let dropped = self.make_room(SystemTime::now());
+                    let dropped = self.make_room();
                     self.tell(dropped);
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -257,24 +266,25 @@ impl Keeper {
             return Err(error);
         }
         self.files.retain(|kept| kept.path != path);
-        let written = SystemTime::now();
+        let written = self.clock.now();
         let bytes = bytes.len() as u64;
         self.files.push(Kept {
             written,
             path,
             bytes,
         });
-        self.make_room(written)
+        self.make_room()
     }
 
     /// Removes the oldest until the rest is within the bounds.
-    fn make_room(&mut self, now: SystemTime) -> io::Result<()> {
+    fn make_room(&mut self) -> io::Result<()> {
+        let now = self.clock.now();
         let mut bytes: u64 = self.files.iter().map(|kept| kept.bytes).sum();
         let mut count = self.files.len();
         let mut gone = 0;
         for kept in &self.files {
             // A clock that was set back makes nothing old.
-            let age = now.duration_since(kept.written).unwrap_or_default();
+            let age = now.since(kept.written);
             if count <= self.count_max && bytes <= self.bytes_max && age <= self.age {
                 break;
             }
@@ -314,7 +324,10 @@ fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use waystation_core::ManualClock;
+
     use super::*;
+    use crate::clock::SystemClock;
 
     const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -327,7 +340,7 @@ mod tests {
     }
 
     fn keeper(folder: &Path, count_max: usize, bytes_max: u64) -> Keeper {
-        let mut keeper = Keeper::open(folder, DAY);
+        let mut keeper = Keeper::open(folder, DAY, Arc::new(SystemClock));
         (keeper.count_max, keeper.bytes_max) = (count_max, bytes_max);
         keeper
     }
@@ -353,18 +366,18 @@ mod tests {
     fn what_is_older_than_the_age_is_dropped() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("capsules");
-        let mut first = keeper(&folder, 9, 100);
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let mut first = Keeper::open(&folder, DAY, clock.clone());
         first.write(folder.join("a"), b"").unwrap();
+        clock.advance(DAY / 2);
         first.write(folder.join("b"), b"").unwrap();
-        first.make_room(SystemTime::now() + DAY / 2).unwrap();
         assert_eq!(names(&folder), ["a", "b"]);
-        first.files[0].written -= 2 * DAY;
-        first.make_room(SystemTime::now()).unwrap();
+        clock.advance(DAY / 2 + Duration::from_secs(1));
+        first.make_room().unwrap();
         assert_eq!(names(&folder), ["b"]);
 
-        let old = fs::File::open(folder.join("b")).unwrap();
-        old.set_modified(SystemTime::now() - 2 * DAY).unwrap();
-        keeper(&folder, 9, 100);
+        clock.advance(DAY);
+        Keeper::open(&folder, DAY, clock);
         assert!(names(&folder).is_empty(), "also at the start");
     }
 
@@ -380,7 +393,7 @@ mod tests {
 
         fs::remove_dir_all(folder.join("a.json")).unwrap();
         fs::write(folder.join("b.partial"), b"half").unwrap();
-        Keeper::open(&folder, DAY);
+        Keeper::open(&folder, DAY, Arc::new(SystemClock));
         assert!(names(&folder).is_empty(), "nor of one that was cut short");
     }
 
@@ -389,7 +402,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("capsules");
         fs::write(&folder, "no folder").unwrap();
-        let mut keeper = Keeper::open(&folder, DAY);
+        let mut keeper = Keeper::open(&folder, DAY, Arc::new(SystemClock));
         assert!(keeper.warned);
         assert!(keeper.write(folder.join("a"), b"").is_err());
     }

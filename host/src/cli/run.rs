@@ -189,7 +189,12 @@ impl Host {
             workers: workers.clone(),
         };
         let dispatch = Dispatch::start(journal.clone(), options);
-        let capsules = Capsules::start(&config.data, &config.handlers, config.retention.age)?;
+        let capsules = Capsules::start(
+            &config.data,
+            &config.handlers,
+            config.retention.age,
+            clock.clone(),
+        )?;
         let handlers = Handlers {
             engine,
             dispatch: dispatch.clone(),

@@ -154,7 +154,7 @@ impl Host {
             waystation_folder::Options::new(handlers.path(), data.path().join("approvals.json"));
         options.settle = Duration::from_millis(1);
         let loader = Arc::new(Orders(dispatch.clone()));
-        let folder = Folder::start(options, clock, loader).await.unwrap();
+        let folder = Folder::start(options, clock.clone(), loader).await.unwrap();
         assert!(folder.loaded().await);
 
         let (ready, is_ready) = watch::channel(true);
@@ -170,7 +170,7 @@ impl Host {
             journal: journal.clone(),
             dispatch,
             folder,
-            capsules: Capsules::start(data.path(), handlers.path(), Duration::MAX).unwrap(),
+            capsules: Capsules::start(data.path(), handlers.path(), Duration::MAX, clock).unwrap(),
             ready: is_ready,
             door,
         };
