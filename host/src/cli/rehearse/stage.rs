@@ -167,7 +167,7 @@ impl Loaded {
             }
             let value = given.cloned().unwrap_or_else(|| {
                 output::note(&format!(
-                    "the secret `{name}` is not given, so the handler reads a placeholder; give it \
+                    "note: the secret `{name}` is not given, so the handler reads a placeholder; give it \
                      with --secret {name}=VALUE"
                 ));
                 placeholder(&name)
