@@ -188,6 +188,26 @@ fn a_failed_attempt_is_made_again_elsewhere_with_the_same_outcome() {
     let report = report(&invoke(away.path(), &with_secret));
     assert_eq!(report["as_recorded"], true, "{report:#}");
     exported_case_sees_what_the_handler_saw(away.path(), server);
+
+    // Another handler ends otherwise, and it is said how it was, and whose it is.
+    let other = away.path().join("scripted.wasm");
+    std::fs::write(&other, guests::component("scripted")).unwrap();
+    let output = invoke(away.path(), &["--capsule", path, "scripted.wasm"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let was = format!(
+        "\nnot as recorded\n  it was: retry (retry)  {}\n",
+        one_line(&reason)
+    );
+    assert!(text.ends_with(&was), "{text}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("is of the handler `surrounded`, and this is `scripted`"),
+        "{told}"
+    );
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The event that failed is a case with the state, the answers and the configuration

@@ -127,3 +127,15 @@ test("a test's own mistakes end it", async () => {
   await assert.rejects(deliver(handler, seen()), /not for the type `test.seen.v1`/);
   await assert.rejects(deliver({} as any, seen()), /expected a handler/);
 });
+
+test("a stack names the lines of a file in TypeScript", async () => {
+  const { readFileSync } = await import("node:fs");
+  interface Erased {
+    some: string;
+  }
+  const erased: Erased = { some: "lines that are gone when it runs" };
+  const stack = new Error(erased.some).stack ?? ""; // here
+  const lines = readFileSync(new URL(import.meta.url), "utf8").split("\n");
+  const here = lines.findIndex((line) => line.endsWith("; // here")) + 1;
+  assert.match(stack, new RegExp(`sdk\\.test\\.ts:${here}:`));
+});

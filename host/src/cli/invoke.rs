@@ -263,6 +263,13 @@ fn component(
     let shown = path.display();
     if let Some(file) = file {
         let bytes = offline::component(file)?;
+        let given = file.file_stem().unwrap_or_default();
+        if given != name.as_str() {
+            let given = given.display();
+            output::note(&format!(
+                "note: `{shown}` is of the handler `{name}`, and this is `{given}`"
+            ));
+        }
         return stage.load(name.clone(), &file.display().to_string(), bytes);
     }
     let Some(encoded) = &capsule.component.bytes else {
@@ -329,6 +336,7 @@ impl Play {
             now,
         );
         let mut report = Report::new(rehearsal, &outcome, &events);
+        report.recorded = self.capsule.as_ref().map(|capsule| capsule.outcome.clone());
         report.as_recorded = self
             .capsule
             .as_ref()

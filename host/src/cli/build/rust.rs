@@ -218,7 +218,9 @@ fn is_cdylib(crate_types: &[String]) -> bool {
     crate_types.iter().any(|crate_type| crate_type == "cdylib")
 }
 
-/// Small and fast guests whose names are left for backtraces.
+/// Small and fast guests whose names are left for backtraces. Line tables would make
+/// them four times as large, and the host read a guest's debug information at each trap;
+/// a panic names its file and line without them.
 ///
 /// The allocator of the guest's libc takes the memory that is there at the start
 /// before it asks for more, so with this much an ordinary event never grows the

@@ -64,7 +64,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         ..Given::default()
     };
     let config = Config::load(given, None).map_err(anyhow::Error::from)?;
-    for line in workshop.greeting() {
+    for line in workshop.greeting(args.listen) {
         say(&line);
     }
     // It ends with the process: what it does is safe to stop at any point.

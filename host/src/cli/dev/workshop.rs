@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 
@@ -83,7 +84,7 @@ impl Workshop {
     }
 
     /// What to tell the author at the start.
-    pub fn greeting(&self) -> Vec<String> {
+    pub fn greeting(&self, listen: Option<SocketAddr>) -> Vec<String> {
         let mut lines = vec![
             "every grant that a handler asks for is given here; another host waits for \
              `waystation handlers approve`"
@@ -98,7 +99,12 @@ impl Workshop {
             .find(|file| file.is_file());
         if let Some(sample) = sample {
             let sample = shell::word(&sample);
-            lines.push(format!("try it: waystation publish --new-id {sample}"));
+            let to = match listen {
+                None => String::new(),
+                Some(address) if address.port() == 0 => " --to HOST:PORT".to_owned(),
+                Some(address) => format!(" --to {address}"),
+            };
+            lines.push(format!("try it: waystation publish --new-id {sample}{to}"));
         }
         lines
     }

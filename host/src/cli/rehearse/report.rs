@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use waystation_core::formats::json::Structured;
-use waystation_core::{Code, Event, Exchange, Failure, Held, LogLine, Outcome};
+use waystation_core::{CapsuleOutcome, Code, Event, Exchange, Failure, Held, LogLine, Outcome};
 use waystation_runtime::{Rehearsal, StateChange};
 
 use crate::cli::clean;
@@ -31,6 +31,9 @@ pub struct Report {
     /// Whether it ended as the recorded attempt did, if it repeats one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_recorded: Option<bool>,
+    /// How the recorded attempt ended, if it repeats one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<CapsuleOutcome>,
 }
 
 /// How an attempt ended.
@@ -102,6 +105,7 @@ impl Report {
             memory_bytes: rehearsal.memory_bytes,
             remarks: rehearsal.remarks.clone(),
             as_recorded: None,
+            recorded: None,
         }
     }
 
@@ -149,6 +153,14 @@ impl Report {
             } else {
                 "\nnot as recorded\n"
             });
+            if let Some(recorded) = self.recorded.as_ref().filter(|_| !as_recorded) {
+                let outcome = if recorded.rejected { "reject" } else { "retry" };
+                let reason = clean::line(&recorded.reason);
+                text.push_str(&format!(
+                    "  it was: {outcome} ({})  {reason}\n",
+                    recorded.code.as_str()
+                ));
+            }
         }
         text
     }
